@@ -1,0 +1,206 @@
+"""Which readings are pieces? Counters and completed cycles become events of production."""
+
+from dataclasses import replace
+
+from .counter import HELD, Cause, CounterKind, CounterState, step, tick
+from .evaluation import Evaluator, Interpretation, MappingInvalid, is_late, outcome
+from .extraction import Unreadable, pieces
+from .instants import instant
+from .state import same
+
+#: A difference that spans more poll intervals than this names the time in which nobody looked.
+_INTERVALS = 3
+
+_RESETS = frozenset({Cause.RETURNED, Cause.INTERRUPTED, Cause.IMPLAUSIBLE_DROP})
+
+
+class Counting(Evaluator):
+    """Pieces by a counter. The memory is that of :class:`CounterState`, with ``seen``, when it was last read."""
+
+    def __init__(self, mapping, role):
+        super().__init__(mapping, role)
+        if mapping.counter is None:
+            raise MappingInvalid("counter", "missing")
+        burst = max(mapping.counter.burst, mapping.pieces_per_cycle)
+        self._descriptor = replace(mapping.counter, burst=burst)
+        kind = self._descriptor.kind
+        self._is_delta = kind is CounterKind.DELTA
+        self._is_bouncing = kind is CounterKind.PULSE and self._debounce_us
+        self._quick = self._plain and not self._is_delta and not self._is_bouncing
+        self._window_us = round(_INTERVALS * mapping.interval * 1_000_000)
+
+    def _read(self, memory, reading, value):
+        moment = self._moment(reading)
+        if self._quick and value == memory.get("value") and "interrupted" not in memory:
+            return self._same(memory, reading, value, moment)
+        if self._is_bouncing and "interrupted" not in memory:
+            level = int(self._number(value) != 0)
+            if level == memory.get("value") and "pending" not in memory:
+                return self._same(memory, reading, level, moment)
+            return self._heard(memory, reading, level, moment, memory.get("value"))
+        return self._speak(memory, reading, pieces(self._number(value)), moment, self._rules(reading))
+
+    def _same(self, memory, reading, value, moment):
+        now = self._clock(memory, moment)
+        if now == memory["at"] and moment.read_us <= memory["seen"]:
+            return Interpretation(int(value), (), memory, self._rules(reading), False)
+        kept = tick(self._descriptor, memory, now)
+        kept["seen"] = max(moment.read_us, memory["seen"])
+        return Interpretation(int(value), (), kept, self._rules(reading), False)
+
+    def _clock(self, memory, moment):
+        """Return the time by which it is judged what the machine can have made.
+
+        The machine's own, while it goes on and is believable; else as much later as we read it later.
+        """
+        if not memory:
+            return moment.read_us if self._doubt(moment) else moment.us
+        if moment.us < memory["at"] or self._doubt(moment):
+            return memory["at"] + max(0, moment.read_us - memory["seen"])
+        return moment.us
+
+    def _speak(self, memory, reading, value, moment, rules):
+        state = CounterState.from_json(memory)
+        if state is not None and moment.us < state.at and moment.read_us <= memory["seen"]:
+            if not self._is_delta:
+                late = outcome("sequence", "refused", code="older", value=value)
+                return Interpretation(value, (), memory, (*rules, late), False)
+            now = moment.us  # what is added must not be lost: the counter holds it
+        elif self._is_delta and state is not None and moment.us == memory["source"]:
+            return Interpretation(value, (), memory, rules, False)
+        else:
+            now = self._clock(memory if state else {}, moment)
+        try:
+            result = step(self._descriptor, state, value, now)
+        except ValueError:
+            raise Unreadable("number", "negative", value) from None
+        seen = memory.get("seen", moment.read_us)
+        kept = result.state.as_json()
+        kept["seen"] = max(seen, moment.read_us)
+        if self._is_delta:
+            kept["source"] = moment.us
+        if state is None:
+            return Interpretation(result.after, (), kept, rules, True)
+        changed = result.cause is not Cause.UNCHANGED or state.interrupted or result.after != state.value
+        if result.cause is Cause.UNCHANGED:
+            return Interpretation(result.after, (), kept, rules, changed)
+        rules = (*rules, self._judgement(result))
+        events = self._events(result, reading, moment, rules, seen)
+        return Interpretation(result.after, events, kept, rules, changed)
+
+    def _judgement(self, result):
+        detail = {"cause": result.cause.value, "pieces": result.pieces or result.held, "possible": result.allowance}
+        if result.cause in HELD:
+            return outcome("plausibility", "held", **detail)
+        modulus = self._descriptor.modulus
+        if modulus is not None and result.allowance >= modulus:  # it may have wrapped more often than can be seen
+            return outcome("plausibility", "doubtful", modulus=modulus, **detail)
+        return outcome("plausibility", "passed", **detail)
+
+    def _events(self, result, reading, moment, rules, seen):
+        mapping, cause, delta = self.mapping, result.cause, result.pieces or result.held
+        events = []
+        if cause is Cause.RESET or (not delta and cause in _RESETS):
+            data = {
+                "from": result.before,
+                "to": result.after,
+                "policy": self._descriptor.reset_policy.value,
+                "cause": cause.value,
+                "counter": mapping.name,
+            }
+            events.append(self._event("production.counter_reset", moment, reading, data, rules))
+        if delta:
+            data = {
+                "kind": self.role.kind,
+                "delta": delta,
+                "total_before": result.before,
+                "total_after": result.after,
+                "unit": mapping.unit,
+                "counter": mapping.name,
+                "cause": cause.value,
+            }
+            if moment.read_us - seen > self._window_us:
+                data["window"] = [_iso(seen), _iso(moment.read_us)]
+            held = cause.value if cause in HELD else ""
+            events.append(self._event(self.role.event_type, moment, reading, data, rules, held))
+        return tuple(events)
+
+    def _unavailable(self, memory, reading):
+        result = super()._unavailable(memory, reading)
+        if "value" not in memory or "interrupted" in memory:
+            return result
+        return result._replace(memory={**memory, "interrupted": True}, changed=True)
+
+
+class Cycles(Evaluator):
+    """Pieces by completed cycles. The memory is the last value, its times, and when a cycle was last completed.
+
+    The value of a completed cycle counts once for each time that the machine gives it, so that a cycle is not lost when
+    nothing else was read in between; by our own time only when something else was.
+    """
+
+    def __init__(self, mapping, role):
+        super().__init__(mapping, role)
+        self._completed = frozenset(same(value) for value in mapping.cycle_values)
+        fastest = mapping.counter and mapping.pieces_per_cycle / mapping.counter.max_rate
+        self._fastest_us = round(fastest * 1_000_000) if fastest else 0
+
+    def _read(self, memory, reading, value):
+        if self._plain and value == memory.get("raw") and not memory["timed"]:
+            return Interpretation(value, (), memory, self._rules(reading), False)
+        moment = self._moment(reading)
+        if self._plain and value == memory.get("raw") and moment.us == memory["at"]:
+            return Interpretation(value, (), memory, self._rules(reading), False)
+        return self._speak(memory, reading, self._understood(value), moment, self._rules(reading))
+
+    def _speak(self, memory, reading, value, moment, rules):
+        if is_late(memory, moment):
+            late = outcome("sequence", "refused", code="older", value=value)
+            return Interpretation(value, (), memory, (*rules, late), False)
+        completed = same(value) in self._completed
+        kept = {
+            "raw": value,
+            "at": moment.us,
+            "read": moment.read_us,
+            "done": memory.get("done"),
+            "timed": completed and self.mapping.time_is_change and moment.is_own,
+        }
+        if not completed:
+            if value == memory.get("raw") and "lost" not in memory:
+                return Interpretation(value, (), memory, rules, False)
+            if "lost" in memory:
+                kept["done"] = None
+            return Interpretation(value, (), kept, rules, True)
+        kept["done"] = moment.us
+        if "raw" not in memory or "lost" in memory:
+            return Interpretation(value, (), kept, rules, True)
+        if same(memory["raw"]) in self._completed:
+            if not kept["timed"] or moment.us == memory["at"]:
+                return Interpretation(value, (), memory, rules, False)
+            if abs(moment.us - memory["at"]) < self._fastest_us:
+                # A device that stamps each reading of a value that stands still.
+                told = outcome("plausibility", "refused", code="faster_than_a_cycle")
+                return Interpretation(value, (), {**kept, "done": memory["done"]}, (*rules, told), False)
+        elif moment.us == memory["done"]:
+            return Interpretation(value, (), {**kept, "done": memory["done"]}, rules, True)
+        done = memory["done"]
+        data = {
+            "qty": self.mapping.pieces_per_cycle,
+            "value": value,
+            "cycle_s": (moment.us - done) / 1_000_000 if done is not None and moment.us > done else None,
+            "unit": self.mapping.unit,
+            "signal": self.mapping.name,
+        }
+        event = self._event(self.role.event_type, moment, reading, data, rules)
+        return Interpretation(value, (event,), kept, rules, True)
+
+    def _unavailable(self, memory, reading):
+        result = super()._unavailable(memory, reading)
+        if "raw" not in memory or "lost" in memory:
+            return result
+        # What it says next it may only say again.
+        return result._replace(memory={**memory, "lost": True, "timed": True}, changed=True)
+
+
+def _iso(us):
+    return instant(us).isoformat()

@@ -1,0 +1,355 @@
+"""One line to Modbus devices: a question, its answer, and whether the answer belongs to the question.
+
+pymodbus makes the frames; the socket or port is opened here, because what went wrong in opening it must be told. The
+rules for a line that fails are ours: no repetition inside the library, and after any answer that is missing or does
+not fit, the line is closed before anything else is asked, so that a late answer never becomes another's value.
+"""
+
+import errno
+import logging
+import socket
+import time
+from contextlib import suppress
+from functools import cache
+
+from ..errors import ConnectionFailed, DriverUnavailable
+from .modbus_types import BIT_TABLES, FUNCTIONS
+
+PYMODBUS = "pymodbus>=3.16,<3.17"
+PYSERIAL = "pyserial"
+
+#: Transport -> how its frames are told apart (pymodbus' FramerType).
+FRAMINGS = {"tcp": "socket", "rtu_over_tcp": "rtu", "ascii_over_tcp": "ascii", "serial": "rtu"}
+
+#: Seconds between hanging up on a line that failed and calling again.
+GIVEN_UP_PAUSE = 0.05
+
+_UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM}
+_SERIAL_BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
+_SERIAL_DENIED = {errno.EACCES, errno.EPERM}
+
+
+class Refused(Exception):
+    """The device answered with an exception (V1.1b3, 7).
+
+    :param int status: the exception code, 1 to 255
+    """
+
+    def __init__(self, status):
+        super().__init__(status)
+        self.status = status
+
+
+class Unanswered(Exception):
+    """A question has no usable answer; the line is closed.
+
+    :param str code: ``no_answer``, ``answer_mismatch`` or ``connection_lost``, of :data:`machine_connect.errors.CODES`
+    """
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+@cache
+def _library():
+    """Return what is used of pymodbus.
+
+    :raise DriverUnavailable: it is missing, or too old to have all of it
+    """
+    try:
+        from pymodbus import FramerType, ModbusException
+        from pymodbus.client import ModbusSerialClient, ModbusTcpClient
+        from pymodbus.exceptions import ConnectionException
+        from pymodbus.framer.rtu import FramerRTU
+        from pymodbus.pdu import ModbusPDU
+    except ImportError as error:
+        raise DriverUnavailable("pymodbus", PYMODBUS) from error
+
+    # It writes a line with its last frames for each answer that stays out: a device that is switched off for a night
+    # would fill the log. What went wrong is told by our readings; whoever wants the frames sets a level himself.
+    log = logging.getLogger("pymodbus.logging")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.CRITICAL)
+
+    class Answer(ModbusPDU):
+        """The bytes of an answer to one of the four reads, as long as it says they are.
+
+        The library's own answer classes believe the length of a bit answer, and unpack registers one by one.
+        """
+
+        rtu_byte_count_pos = 2
+        payload = b""
+
+        def decode(self, data):
+            if data[0] != len(data) - 1:
+                raise ValueError("the byte count is wrong")
+            self.payload = data[1:]
+
+    class TcpClient(ModbusTcpClient):
+        """A client whose receiving knows no ``select``, which fails from the 1024th open file on."""
+
+        def recv(self, size):
+            try:
+                data = self.socket.recv(4096)
+            except TimeoutError:
+                return b""
+            if not data:
+                raise ConnectionException("closed by the device")
+            return data
+
+    class Library:
+        framer = FramerType
+        modbus_error = ModbusException
+        connection_error = ConnectionException
+        tcp_client = TcpClient
+        serial_client = ModbusSerialClient
+        answers = tuple(type(f"Answer{code}", (Answer,), {"function_code": code}) for code in FUNCTIONS.values())
+        check_crc = staticmethod(FramerRTU.check_CRC)
+
+    return Library
+
+
+class Link:
+    """One line, closed at first.
+
+    :param dict settings: the driver's options, complete and of the right types
+    """
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._library = _library()
+        self._framing = FRAMINGS[settings["transport"]]
+        self._is_serial = settings["transport"] == "serial"
+        self._client = None
+        self._reads = {}
+        self._received = b""
+        self._pause = settings["inter_frame_delay"] / 1000
+        if self._is_serial:
+            # 3.5 characters of 11 bits; from 19200 baud on a fixed time (MODBUS over Serial Line V1.02, 2.5.1.1)
+            self._pause = max(self._pause, 38.5 / min(settings["baudrate"], 22000))
+        self._quiet_since = 0.0
+        self._given_up_at = 0.0
+        #: what the settings call the place, and the one among them to look at when it fails
+        self.field = "serial_port" if self._is_serial else "host"
+        self.where = {key: settings[key] for key in (("serial_port",) if self._is_serial else ("host", "port"))}
+        #: whether an answer names its question; without that a late one can be told from the right one by time only
+        self.answers_are_numbered = self._framing == "socket"
+        #: whether anything of Modbus ever came from there
+        self.has_answered = False
+
+    @property
+    def is_open(self):
+        return self._client is not None and self._client.socket is not None
+
+    def open(self):
+        """Reach the device, at most ``timeout`` seconds per address of a name.
+
+        :raise ConnectionFailed: it cannot be reached; nothing stays open
+        """
+        self.close()
+        if self._given_up_at:
+            # A device with a single connection needs a moment to see that we have hung up.
+            time.sleep(max(0.0, self._given_up_at + GIVEN_UP_PAUSE - time.monotonic()))
+            self._given_up_at = 0.0
+        line = self._open_port() if self._is_serial else self._open_socket()
+        client = self._new_client()
+        client.socket = line
+        self._client = client
+        self._reads = {
+            "coil": client.read_coils,
+            "discrete": client.read_discrete_inputs,
+            "holding": client.read_holding_registers,
+            "input": client.read_input_registers,
+        }
+
+    def close(self):
+        """Hang up; may be called twice."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def ask(self, unit, table, address, count):
+        """Ask one question and return the bytes of its answer.
+
+        :raise Refused: the device answered with an exception; the line stays open
+        :raise Unanswered: there is no answer that fits; the line is closed
+        :raise ConnectionFailed: what answers has never spoken Modbus; the line is closed
+        """
+        library = self._library
+        if self._pause:
+            self._keep_pause()
+        if not self.answers_are_numbered and not self._is_serial:
+            self._drop_stale()
+        self._received = b""
+        try:
+            answer = self._reads[table](address, count=count, device_id=unit)
+        except library.connection_error:
+            raise self._failed("connection_lost") from None
+        except library.modbus_error:
+            raise self._failed("answer_mismatch" if self._received else "no_answer") from None
+        except OSError:  # pyserial's error is one as well
+            raise self._failed("connection_lost") from None
+        except ValueError:  # the ASCII framer reads hexadecimal digits without looking
+            raise self._failed("answer_mismatch") from None
+        finally:
+            if self._pause:
+                self._quiet_since = time.monotonic()
+        if answer.function_code == FUNCTIONS[table]:
+            payload = answer.payload
+            size = (count + 7) // 8 if table in BIT_TABLES else 2 * count
+            if len(payload) == size and (self.answers_are_numbered or self._is_last(payload)):
+                self.has_answered = True
+                return payload
+        elif answer.function_code == FUNCTIONS[table] | 0x80:
+            if self.answers_are_numbered or self._is_last(bytes([answer.exception_code])):
+                self.has_answered = True
+                raise Refused(answer.exception_code)
+        raise self._failed("answer_mismatch")
+
+    def rule_out_text(self):
+        """Ask a question that holds an end of line, where nothing has ever answered.
+
+        A server of text (a web server, say) waits for a whole line, and until it has one it cannot be told from a
+        unit that is silent. To a Modbus device this is one more read, of ten registers from 0x0D0A.
+
+        :raise ConnectionFailed: what answers has never spoken Modbus; the line is closed
+        """
+        if self._is_serial or self.has_answered:
+            return
+        self._client.socket.settimeout(min(self._settings["timeout"], 0.5))
+        with suppress(Refused, Unanswered):
+            self.ask(self._settings["unit_id"], "holding", 0x0D0A, 0x000A)
+        self.close()
+
+    # The line
+
+    def _open_socket(self):
+        settings, where = self._settings, self.where
+        try:
+            line = socket.create_connection((settings["host"], settings["port"]), timeout=settings["timeout"])
+        except socket.gaierror:
+            raise ConnectionFailed("unknown_host", "host", **where) from None
+        except TimeoutError:
+            raise ConnectionFailed("connection_timeout", "host", **where) from None
+        except ConnectionRefusedError:
+            raise ConnectionFailed("connection_refused", "port", **where) from None
+        except UnicodeError:
+            raise ConnectionFailed("host_invalid", "host", **where) from None
+        except OSError as error:
+            code = "unreachable" if error.errno in _UNREACHABLE else "connection_lost"
+            raise ConnectionFailed(code, "host", **where) from None
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return line
+
+    def _open_port(self):
+        try:
+            import serial
+        except ImportError as error:
+            raise DriverUnavailable("pyserial", PYSERIAL) from error
+
+        settings = self._settings
+        try:
+            # Not serial_for_url: its addresses reach networks and write files.
+            return serial.Serial(
+                settings["serial_port"],
+                baudrate=settings["baudrate"],
+                bytesize=settings["bytesize"],
+                parity=settings["parity"],
+                stopbits=settings["stopbits"],
+                timeout=settings["timeout"],
+                write_timeout=settings["timeout"],
+                exclusive=True,
+            )
+        except (OSError, ValueError) as error:
+            number = getattr(error, "errno", None)
+            code = "serial_not_found"
+            if number in _SERIAL_DENIED:
+                code = "serial_denied"
+            elif number in _SERIAL_BUSY:
+                code = "serial_busy"
+            raise ConnectionFailed(code, "serial_port", **self.where) from None
+
+    def _new_client(self):
+        library, settings = self._library, self._settings
+        hooks = {
+            "framer": library.framer(self._framing),
+            "timeout": settings["timeout"],
+            "retries": 0,
+            "trace_packet": self._trace_packet,
+            "trace_pdu": self._trace_pdu,
+        }
+        if self._is_serial:
+            client = library.serial_client(
+                settings["serial_port"],
+                baudrate=settings["baudrate"],
+                bytesize=settings["bytesize"],
+                parity=settings["parity"],
+                stopbits=settings["stopbits"],
+                **hooks,
+            )
+        else:
+            client = library.tcp_client(settings["host"], port=settings["port"], **hooks)
+        for answer in library.answers:
+            client.register(answer)
+        return client
+
+    def _trace_packet(self, sending, data):
+        """Keep what has come in so far for the present question."""
+        if not sending:
+            self._received = data
+        return data
+
+    def _trace_pdu(self, sending, pdu):
+        """Let nothing onto the wire but the four reads, whoever asks for it."""
+        if sending and pdu.function_code not in FUNCTIONS.values():
+            raise RuntimeError(f"function code {pdu.function_code} is not a read")
+        return pdu
+
+    def _keep_pause(self):
+        """Give the line the silence between two frames that its devices need."""
+        remaining = self._quiet_since + self._pause - time.monotonic()
+        if remaining > 0:
+            time.sleep(remaining)
+
+    def _drop_stale(self):
+        """Throw away what came in unasked. (On a serial port the library does so itself.)"""
+        line = self._client.socket
+        timeout = line.gettimeout()
+        line.setblocking(False)
+        try:
+            while line.recv(4096):
+                pass
+        except OSError:
+            pass  # nothing more there; a line that is cut shows when the question is sent
+        finally:
+            line.settimeout(timeout)
+
+    # What came in
+
+    def _is_last(self, body):
+        """Whether nothing follows the answer that was taken.
+
+        Frames without a number are taken in the order they come. If another follows the one that was taken, the first
+        was a late one.
+        """
+        if self._framing == "rtu":
+            return self._received[:-2].endswith(body)  # what is left is the check sum
+        return self._received.count(b":") == 1
+
+    def _failed(self, code):
+        """Close the line and return what to raise."""
+        self.close()
+        if code != "connection_lost":
+            self._given_up_at = time.monotonic()
+        received = self._received
+        if not received or self._is_serial or self.has_answered or self._looks_like_modbus(received):
+            return Unanswered(code)
+        return ConnectionFailed("protocol_error", "port", **self.where)
+
+    def _looks_like_modbus(self, received):
+        if self._framing == "socket":
+            return received[2:4] in (b"", b"\0", b"\0\0")  # the protocol identifier
+        if self._framing == "rtu":
+            return self._library.check_crc(received[:-2], int.from_bytes(received[-2:], "big"))
+        return received.startswith(b":")

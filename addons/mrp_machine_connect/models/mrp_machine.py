@@ -1,0 +1,480 @@
+from datetime import datetime, timezone
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..machine_connect import clock
+from ..machine_connect.event import Event
+from ..machine_connect.state import MachineState
+from ..postings.outcome import Waiting
+
+#: The states of a machine, in words; the codes and their meaning are those of ``machine_connect.state``.
+STATES = [
+    ("running", "Running"),
+    ("transient", "Changing"),
+    ("idle", "Idle"),
+    ("starved", "Starved"),
+    ("blocked", "Blocked"),
+    ("held", "Held"),
+    ("stopped", "Stopped"),
+    ("completed", "Completed"),
+    ("fault", "Fault"),
+    ("setup", "Setup"),
+    ("maintenance", "Maintenance"),
+    ("trial", "Trial"),
+    ("off", "Off"),
+    ("unknown", "Unknown"),
+]
+assert {code for code, _label in STATES} == {state.value for state in MachineState}
+
+
+class Machine(models.Model):
+    """One machine: a work unit in the sense of ISA-95, that speaks for itself."""
+
+    _name = "mrp.machine"
+    _description = "Machine"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "sequence, name, id"
+    _check_company_auto = True
+
+    name = fields.Char(required=True, tracking=True, help="What people on the floor call it.")
+    code = fields.Char(
+        required=True,
+        copy=False,
+        tracking=True,
+        help="Short and stable; it is part of the identity of every event, so choose it once. One per company.",
+    )
+    active = fields.Boolean(default=True, tracking=True)
+    sequence = fields.Integer(default=10)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company, index=True)
+    workcenter_id = fields.Many2one(
+        "mrp.workcenter",
+        string="Work Center",
+        check_company=True,
+        index="btree_not_null",
+        tracking=True,
+        help="Where its orders are planned and its time is booked. Several machines may serve one work center.",
+    )
+    area = fields.Char(help="Area of the plant (ISA-95).")
+    line = fields.Char(string="Line", help="Production line (ISA-95 work center of the plant).")
+    template_id = fields.Many2one(
+        "mrp.machine.template",
+        string="Template",
+        check_company=True,
+        help="The machine type whose signals and codes were applied last.",
+    )
+    responsible_id = fields.Many2one(
+        "res.users",
+        string="Responsible",
+        default=lambda self: self.env.user,
+        tracking=True,
+        help="Who gets an activity and a mail when the machine, its connection or its poller falls silent.",
+    )
+    note = fields.Html(help="What the next person should know about this machine.")
+
+    # What its events may do
+    posting_mode = fields.Selection(
+        [("observe", "Observe"), ("automatic", "Automatic")],
+        default="automatic",
+        required=True,
+        tracking=True,
+        help="Observe: events and states are kept, no order is touched. "
+        "Automatic: events become quantity, time and requests at once.",
+    )
+    pause_until = fields.Datetime(
+        string="Posting Paused Until",
+        copy=False,
+        tracking=True,
+        help="Until then events are kept and wait; afterwards they are posted at their own time.",
+    )
+    pause_reason = fields.Char(copy=False, tracking=True)
+    is_paused = fields.Boolean(compute="_compute_is_paused")
+    counting_role = fields.Selection(
+        [("good", "Good counter"), ("cycle", "Completed cycles"), ("total", "Total counter")],
+        string="Order Counts By",
+        default="good",
+        required=True,
+        tracking=True,
+        help="Which of its signals feeds the order. The others are compared with it and never added to it.",
+    )
+    micro_stop_limit = fields.Float(
+        string="Micro Stop Below (s)",
+        default=60.0,
+        help="A stop shorter than this is a micro stop and counts as reduced speed (OPC 30060 LongestMicroStopDuration).",
+    )
+    short_stop_limit = fields.Float(
+        string="Short Stop Below (s)", default=300.0, help="From here on a stop is a downtime of its own."
+    )
+    ideal_cycle = fields.Float(string="Ideal Cycle (s)", help="Seconds a piece takes when all is well; 0 when unknown.")
+    late_window = fields.Float(
+        string="Accept Late By (h)",
+        default=168.0,
+        help="Events older than this are held for a person, not lost. 0 switches the check off.",
+    )
+    early_window = fields.Float(
+        string="Accept Early By (min)",
+        default=10.0,
+        help="Events further in the future than this are held: the machine's clock is wrong. 0 switches the check off.",
+    )
+    clock_zone = fields.Selection(
+        "_selection_zone",
+        string="Machine's Clock",
+        help="Time zone of a machine clock that does not say its own. Empty: UTC.",
+    )
+    silent_after = fields.Float(
+        string="Silent After (min)",
+        default=5.0,
+        help="So long without a good answer, and the responsible person is told. 0: never.",
+    )
+    mapping_version = fields.Integer(
+        default=1, readonly=True, copy=False, help="Counts up with every change of a signal or a code."
+    )
+
+    # Hot row, apart from configuration
+    status_id = fields.Many2one("mrp.machine.status", readonly=True, copy=False, index=True, bypass_search_access=True)
+    state = fields.Selection(related="status_id.state", string="State")
+    state_since = fields.Datetime(related="status_id.state_since", string="Since")
+    health = fields.Selection(related="status_id.health", string="Connection")
+    last_seen = fields.Datetime(related="status_id.last_seen", string="Last Seen")
+    good = fields.Float(related="status_id.good")
+    target = fields.Float(related="status_id.target")
+    reject = fields.Float(related="status_id.reject")
+    production_id = fields.Many2one(related="status_id.production_id", string="Order")
+    workorder_id = fields.Many2one(related="status_id.workorder_id", string="Work Order")
+    progress = fields.Float(compute="_compute_progress", help="Good pieces in percent of the order's quantity.")
+
+    connection_ids = fields.One2many("mrp.machine.connection", "machine_id", string="Connections", copy=True)
+    signal_ids = fields.One2many("mrp.machine.signal", "machine_id", string="Signals", copy=False)
+    code_ids = fields.One2many("mrp.machine.code", "machine_id", string="Codes", copy=True)
+    loading_ids = fields.One2many("mrp.machine.loading", "machine_id", string="Loaded Orders")
+    interval_ids = fields.One2many("mrp.machine.interval", "machine_id", string="Timeline")
+    ledger_ids = fields.One2many("mrp.machine.ledger", "machine_id", string="Counts")
+    mapping_version_ids = fields.One2many("mrp.machine.mapping.version", "machine_id", string="Mapping Versions")
+    event_count = fields.Integer(compute="_compute_event_count")
+    exception_count = fields.Integer(compute="_compute_exception_count")
+    order_count = fields.Integer(compute="_compute_order_count")
+
+    _code_unique = models.UniqueIndex("(company_id, code)", "A machine with this code exists already in this company.")
+    _limits = models.Constraint(
+        "CHECK (micro_stop_limit >= 0 AND short_stop_limit >= micro_stop_limit)",
+        "The limit of a short stop must not be below the limit of a micro stop.",
+    )
+
+    @api.model
+    def _selection_zone(self):
+        return [(zone, zone) for zone in sorted(self.env["res.partner"]._fields["tz"].get_values(self.env))]
+
+    @api.depends("pause_until")
+    def _compute_is_paused(self):
+        now = fields.Datetime.now()
+        for machine in self:
+            machine.is_paused = bool(machine.pause_until and machine.pause_until > now)
+
+    @api.depends("status_id.good", "status_id.target")
+    def _compute_progress(self):
+        for machine in self:
+            status = machine.status_id
+            machine.progress = 100.0 * status.good / status.target if status.target else 0.0
+
+    def _compute_event_count(self):
+        # By SQL statistics this would be a guess; the composite index (machine, time) makes the count cheap enough.
+        counts = dict(
+            self.env["mrp.machine.event"]._read_group([("machine_id", "in", self.ids)], ["machine_id"], ["__count"])
+        )
+        for machine in self:
+            machine.event_count = counts.get(machine, 0)
+
+    def _compute_exception_count(self):
+        counts = dict(
+            self.env["mrp.machine.event.posting"]._read_group(
+                [("machine_id", "in", self.ids), ("state", "in", ("waiting", "held", "failed"))],
+                ["machine_id"],
+                ["__count"],
+            )
+        )
+        for machine in self:
+            machine.exception_count = counts.get(machine, 0)
+
+    def _compute_order_count(self):
+        counts = dict(
+            self.env["mrp.machine.ledger"]._read_group(
+                [("machine_id", "in", self.ids)], ["machine_id"], ["production_id:count_distinct"]
+            )
+        )
+        for machine in self:
+            machine.order_count = counts.get(machine, 0)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        machines = super().create(vals_list)
+        # sudo: the hot row belongs to the machine; nobody has rights to create one by hand
+        for machine in machines.sudo():
+            machine.status_id = self.env["mrp.machine.status"].sudo().create({"machine_id": machine.id})
+        return machines
+
+    def copy_data(self, default=None):
+        return [
+            {**vals, "name": self.env._("%s (copy)", machine.name), "code": self._free_code(machine)}
+            if "name" not in (default or {})
+            else {"code": self._free_code(machine), **vals}
+            for machine, vals in zip(self, super().copy_data(default), strict=True)
+        ]
+
+    def _free_code(self, machine):
+        """Return a code like the given machine's that its company has not yet given away."""
+        taken = set(
+            self.with_context(active_test=False)
+            .search([("company_id", "=", machine.company_id.id), ("code", "=like", f"{machine.code}%")])
+            .mapped("code")
+        )
+        number = 2
+        while f"{machine.code}-{number}" in taken:
+            number += 1
+        return f"{machine.code}-{number}"
+
+    def copy(self, default=None):
+        """Copy machines with connections, signals and codes; never with counter states, loads or events."""
+        copies = super().copy(default)
+        for machine, duplicate in zip(self, copies, strict=True):
+            connections = dict(zip(machine.connection_ids, duplicate.connection_ids, strict=True))
+            for signal in machine.signal_ids:
+                signal.copy({"machine_id": duplicate.id, "connection_id": connections[signal.connection_id].id})
+        return copies
+
+    def write(self, vals):
+        if "code" in vals and any(machine.code != vals["code"] for machine in self):
+            if self.env["mrp.machine.event"].sudo().search_count([("machine_id", "in", self.ids)], limit=1):
+                raise UserError(
+                    self.env._(
+                        "The code is part of the identity of events that were received already, so it cannot change. "
+                        "Change the name instead."
+                    )
+                )
+        result = super().write(vals)
+        if vals.get("active") is False:
+            self.with_context(active_test=False).connection_ids.active = False
+        if {"posting_mode", "pause_until"} & vals.keys():
+            self._release_paused()
+        return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_with_events(self):
+        if self.env["mrp.machine.event"].sudo().search_count([("machine_id", "in", self.ids)], limit=1):
+            raise UserError(
+                self.env._("This machine has events in the log, which is never rewritten. Archive the machine instead.")
+            )
+
+    def unlink(self):
+        status = self.status_id
+        result = super().unlink()
+        # sudo: see create
+        status.sudo().exists().unlink()
+        return result
+
+    def _release_paused(self):
+        """Queue again what waited only for the end of a pause, of the machines that are not paused any more."""
+        running = self.filtered(lambda machine: not machine.is_paused)
+        running.env["mrp.machine.event.posting"].sudo().search(
+            [("machine_id", "in", running.ids), ("state", "=", "waiting"), ("reason", "=", "paused")]
+        )._requeue()
+
+    def _stream(self, lane=""):
+        """Return the CloudEvents source of this machine's events: ``urn:mmc:odoo:<code>[:<lane>]``."""
+        self.ensure_one()
+        return f"urn:mmc:odoo:{self.code}:{lane}" if lane else f"urn:mmc:odoo:{self.code}"
+
+    def _bump_mapping(self):
+        """Note that a signal or code of these machines changed: one new version per transaction, with who and when."""
+        changed = self.env.cr.precommit.data.setdefault("mrp_machine_connect.mapping", set())
+        if not changed:
+            self.env.cr.precommit.add(self._write_mapping_versions)
+        changed.update(self.ids)
+
+    def _write_mapping_versions(self):
+        ids = self.env.cr.precommit.data.pop("mrp_machine_connect.mapping", set())
+        # sudo: whoever may change a signal may not write the version record by hand
+        for machine in self.sudo().browse(sorted(ids)).exists():
+            machine.env["mrp.machine.mapping.version"]._record(machine, self.env.user)
+        self.env.flush_all()
+
+    # Orders
+
+    def _order_at(self, event):
+        """Return ``(production, work order, why)`` that an event of this machine belongs to.
+
+        The order loaded at the event's own time; else the single work order in progress on the work center.
+
+        :raise Waiting: there is none, there are several, or the order changed within the event's window
+        """
+        self.ensure_one()
+        loading = self.env["mrp.machine.loading"]
+        at = event.occurred
+        found = loading._at(self, at)
+        window = (event.data or {}).get("window")
+        if window and loading.search_count(
+            [
+                ("machine_id", "=", self.id),
+                ("date_start", ">", _naive_iso(window[0])),
+                ("date_start", "<", _naive_iso(window[1])),
+            ],
+            limit=1,
+        ):
+            raise Waiting(
+                "spans_change",
+                self.env._(
+                    "Between %(start)s and %(end)s nobody could read the machine, and the order changed meanwhile.",
+                    start=window[0],
+                    end=window[1],
+                ),
+            )
+        if found:
+            return found.production_id, found.workorder_id, self.env._("Loaded on the machine at that time.")
+        if not self.workcenter_id:
+            raise Waiting("no_order", self.env._("The machine has no work center, and no order was loaded on it."))
+        running = self.env["mrp.workorder"].search(
+            [("workcenter_id", "=", self.workcenter_id.id), ("state", "=", "progress")]
+        )
+        # A work order that began long after the event cannot be its own; clocks may differ by minutes.
+        running = running.filtered(lambda order: not order.date_start or (order.date_start - at).total_seconds() < 600)
+        if not running:
+            raise Waiting("no_order", self.env._("No manufacturing order ran on this machine at that time."))
+        if len(running) > 1:
+            raise Waiting(
+                "ambiguous",
+                self.env._("Several work orders are in progress: %s.", ", ".join(running.mapped("display_name"))),
+            )
+        return running.production_id, running, self.env._("The only work order in progress on the work center.")
+
+    def _order_for_time(self, event):
+        """Return ``(production, work order)`` of an event, both empty when that is not certain."""
+        try:
+            return self._order_at(event)[:2]
+        except Waiting:
+            return self.env["mrp.production"], self.env["mrp.workorder"]
+
+    def _products_ahead(self):
+        """Return the ids of the products that the next events of these machines will probably touch."""
+        loaded = self.env["mrp.machine.loading"].search([("machine_id", "in", self.ids), ("date_end", "=", False)])
+        running = self.env["mrp.workorder"].search(
+            [("workcenter_id", "in", self.workcenter_id.ids), ("state", "=", "progress")]
+        )
+        productions = loaded.production_id | running.production_id
+        return set((productions.move_raw_ids | productions.move_finished_ids).product_id.ids)
+
+    def _show_order(self, production, workorder):
+        """Show on the machine's hot row which order runs and how far it is."""
+        self.ensure_one()
+        # sudo: the hot row and the ledger are the poster's own
+        ledgers = self.env["mrp.machine.ledger"].sudo().search(
+            [("machine_id", "=", self.id), ("production_id", "=", production.id), ("workorder_id", "=", workorder.id)]
+        )
+        self.sudo().status_id.write(
+            {
+                "production_id": production.id,
+                "workorder_id": workorder.id,
+                "good": sum(ledgers.mapped("posted")),
+                "reject": sum(ledgers.mapped("reject")),
+                "target": production.product_qty if production else 0.0,
+            }
+        )
+
+    def _adjust(self, kind, delta, why, at=None, refers_to=None):
+        """Add pieces to what this machine counted, or take some away, through the log like any other event.
+
+        :param str kind: ``good``, ``reject`` or ``rework``
+        :param float delta: pieces, negative to take away
+        :param str why: the person's reason
+        :param at: when it was so, naive UTC; now when not given. It decides which order is meant
+        :param str refers_to: the event that is corrected
+        :return: the event
+        """
+        self.ensure_one()
+        now = clock.now()
+        data = {"kind": kind, "delta": delta, "why": why, "who": self.env.user.login, "entered": now.isoformat()}
+        if refers_to:
+            data["refers_to"] = refers_to
+        occurred = at.replace(tzinfo=timezone.utc) if at else now
+        event = Event(type="correction.adjust", occurred=occurred, recorded=now, data=data)
+        # sudo: the log is written by no one directly; that this user may adjust was asked by access to the machine
+        self.check_access("read")
+        log = self.sudo().env["mrp.machine.event"]
+        received = log._receive(
+            self.sudo().env.ref("mrp_machine_connect.source_people"),
+            [(self.sudo(), self._stream("people"), {}, self.mapping_version, [event])],
+            user=self.env.user,
+        )
+        self.env["mrp.machine.poster"]._wake()
+        return received
+
+    # Buttons
+
+    def _action_records(self, action, domain, **context):
+        self.ensure_one()
+        result = self.env["ir.actions.act_window"]._for_xml_id(action)
+        result.update(domain=domain, context={"default_machine_id": self.id, **context})
+        return result
+
+    def action_events(self):
+        """Open the events of this machine."""
+        return self._action_records("mrp_machine_connect.mrp_machine_event_action", [("machine_id", "=", self.id)])
+
+    def action_exceptions(self):
+        """Open what waits for a person on this machine."""
+        return self._action_records(
+            "mrp_machine_connect.mrp_machine_exception_action",
+            [("machine_id", "=", self.id), ("state", "in", ("waiting", "held", "failed"))],
+        )
+
+    def action_orders(self):
+        """Open the manufacturing orders that this machine counted on."""
+        orders = self.ledger_ids.production_id
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Orders of %s", self.display_name),
+            "res_model": "mrp.production",
+            "view_mode": "list,form",
+            "domain": [("id", "in", orders.ids)],
+        }
+
+    def action_timeline(self):
+        """Open the state timeline of this machine."""
+        return self._action_records("mrp_machine_connect.mrp_machine_interval_action", [("machine_id", "=", self.id)])
+
+    def action_load_order(self):
+        """Ask which order runs on this machine from now on."""
+        return self._action_wizard("mrp.machine.load.order", self.env._("Load Order"))
+
+    def action_adjust(self):
+        """Ask for pieces to add or take away, and why."""
+        return self._action_wizard("mrp.machine.adjust", self.env._("Add or Correct Pieces"))
+
+    def action_pause(self):
+        """Ask until when posting is to pause, and why."""
+        return self._action_wizard("mrp.machine.pause", self.env._("Pause Posting"))
+
+    def action_resume(self):
+        """End a pause now."""
+        self.write({"pause_until": False, "pause_reason": False})
+
+    def action_connect(self):
+        """Open the three-step wizard for a new machine."""
+        return self._action_wizard("mrp.machine.connect.wizard", self.env._("Connect a Machine"))
+
+    def action_import_signals(self):
+        """Ask for a CSV or XLSX file of signals."""
+        return self._action_wizard("mrp.machine.signal.import", self.env._("Import Signals"))
+
+    def _action_wizard(self, model, name):
+        return {
+            "type": "ir.actions.act_window",
+            "name": name,
+            "res_model": model,
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_machine_id": self.id} if len(self) == 1 else {},
+        }
+
+
+def _naive_iso(text):
+    """Return an ISO 8601 moment with its offset as Odoo keeps it: naive UTC."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc).replace(tzinfo=None)

@@ -1,0 +1,446 @@
+import secrets
+from urllib.parse import urlsplit
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from ..machine_connect.drivers import driver_class
+from ..machine_connect.errors import ConnectionFailed, DriverUnavailable
+from ..wording import sentence
+
+SECRETS = ("password",)
+
+
+class MachineConnection(models.Model):
+    """How a machine is reached: protocol, address, who polls and how often. The driver itself checks the settings."""
+
+    _name = "mrp.machine.connection"
+    _description = "Machine Connection"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "machine_id, id"
+    _check_company_auto = True
+
+    name = fields.Char(compute="_compute_name", store=True)
+    machine_id = fields.Many2one("mrp.machine", required=True, index=True, ondelete="cascade")
+    company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
+    active = fields.Boolean(default=True, tracking=True)
+    protocol = fields.Selection(
+        [("modbus", "Modbus"), ("opcua", "OPC UA")],
+        required=True,
+        default="modbus",
+        tracking=True,
+        help="Modbus: most PLCs, meters and converters. OPC UA: newer controllers and gateways. Both are only read.",
+    )
+    polled_by = fields.Selection(
+        [("cron", "Scheduled action"), ("worker", "Worker")],
+        required=True,
+        default="cron",
+        tracking=True,
+        help="Scheduled action: nothing to install, once a minute at best. "
+        "Worker: the command «odoo machine_worker» runs beside Odoo and polls each second or faster.",
+    )
+    interval = fields.Float(
+        string="Poll Every (s)",
+        default=60.0,
+        required=True,
+        tracking=True,
+        help="Seconds between two reads. Below 60 a worker must poll.",
+    )
+    timeout = fields.Float(string="Time-out (s)", default=3.0, required=True, help="Seconds to wait for one answer.")
+
+    # Modbus
+    transport = fields.Selection(
+        [("tcp", "Modbus TCP"), ("rtu_over_tcp", "RTU over TCP"), ("serial", "RTU over serial line")],
+        default="tcp",
+        tracking=True,
+        help="RTU over TCP: a converter that passes the serial frames on unchanged.",
+    )
+    host = fields.Char(tracking=True, help="Name or address of the machine or of the converter.")
+    port = fields.Integer(default=502, tracking=True, help="502 unless the maker says otherwise.")
+    unit_id = fields.Integer(
+        string="Unit", default=1, tracking=True, help="Address of the device on the line or behind the gateway, 0 to 255."
+    )
+    serial_port = fields.Char(tracking=True, help="/dev/ttyUSB0, on the machine where the poller runs.")
+    baudrate = fields.Integer(default=19200)
+    parity = fields.Selection([("N", "None"), ("E", "Even"), ("O", "Odd")], default="E")
+    stopbits = fields.Selection([("1", "1"), ("2", "2")], default="1")
+    bytesize = fields.Selection([("7", "7"), ("8", "8")], default="8")
+    gap_limit = fields.Integer(default=8, help="Registers of no interest that may be read along to save a request.")
+    max_registers = fields.Integer(default=125, help="Registers in one request; some devices take fewer than 125.")
+    close_after_read = fields.Boolean(help="Hang up after each read: for devices that serve only one client.")
+    inter_frame_delay = fields.Float(string="Pause Between Requests (ms)", help="Slow converters need one.")
+
+    # OPC UA
+    url = fields.Char(string="Endpoint Address", tracking=True, help="opc.tcp://host:4840, as the server shows it.")
+    security_policy = fields.Selection(
+        [
+            ("none", "None"),
+            ("Basic256Sha256", "Basic256Sha256"),
+            ("Aes128Sha256RsaOaep", "Aes128-Sha256-RsaOaep"),
+            ("Aes256Sha256RsaPss", "Aes256-Sha256-RsaPss"),
+        ],
+        default="none",
+        tracking=True,
+        help="With a policy, our certificate is made on the first try and the server's administrator must trust it.",
+    )
+    security_mode = fields.Selection(
+        [("sign", "Sign"), ("sign_and_encrypt", "Sign and encrypt")], default="sign_and_encrypt", tracking=True
+    )
+    user = fields.Char(tracking=True, help="Empty: anonymous.")
+    allow_plain_password = fields.Boolean(
+        tracking=True, help="Send the password although the connection is not encrypted. Anybody on the network can read it."
+    )
+    server_certificate_fingerprint = fields.Char(
+        tracking=True, help="SHA-256 of the only server certificate that is accepted. Empty: any."
+    )
+    password = fields.Char(
+        compute="_compute_password",
+        inverse="_inverse_password",
+        groups="mrp_machine_connect.group_manager",
+        help="Stored apart; nobody can read it back. Enter a new one to change it.",
+    )
+    password_set = fields.Boolean(compute="_compute_password", string="Password is set")
+    certificate = fields.Char(compute="_compute_certificate", help="The certificate that we show to the server.")
+
+    signal_ids = fields.One2many("mrp.machine.signal", "connection_id", string="Signals")
+    status_id = fields.Many2one("mrp.machine.connection.status", readonly=True, copy=False, bypass_search_access=True)
+    last_ok = fields.Datetime(related="status_id.last_ok", string="Last Answer")
+    failing_since = fields.Datetime(related="status_id.failing_since")
+    failures = fields.Integer(related="status_id.failures")
+    seconds = fields.Float(related="status_id.seconds", string="Answer Time (s)")
+    skipped = fields.Integer(related="status_id.skipped", string="Skipped Polls")
+    health_message = fields.Char(compute="_compute_health_message", string="Health")
+
+    _interval_positive = models.Constraint("CHECK (interval > 0)", "The poll interval must be more than 0 seconds.")
+    _timeout_range = models.Constraint(
+        "CHECK (timeout > 0 AND timeout <= 30)", "The time-out lies between 0 and 30 seconds."
+    )
+
+    @api.depends("machine_id.name", "protocol", "host", "port", "url", "transport", "serial_port")
+    def _compute_name(self):
+        for connection in self:
+            address = {"opcua": connection.url}.get(connection.protocol) or (
+                connection.serial_port
+                if connection.transport == "serial"
+                else f"{connection.host or '?'}:{connection.port}"
+            )
+            connection.name = f"{connection.machine_id.name or ''} · {address or '?'}"
+
+    def _compute_password(self):
+        # sudo: only whether a secret exists is told, never its value
+        present = self.env["mrp.machine.connection.secret"].sudo().search(
+            [("connection_id", "in", self.ids), ("name", "=", "password")]
+        ).connection_id
+        for connection in self:
+            connection.password = False
+            connection.password_set = connection in present
+
+    def _inverse_password(self):
+        # sudo: the table has no access rights at all, so that no export and no RPC reads it
+        store = self.env["mrp.machine.connection.secret"].sudo()
+        for connection in self:
+            kept = store.search([("connection_id", "=", connection.id), ("name", "=", "password")])
+            if not connection.password:
+                continue
+            if kept:
+                kept.value = connection.password
+            else:
+                store.create({"connection_id": connection.id, "name": "password", "value": connection.password})
+            connection.message_post(body=self.env._("The password was changed."))
+
+    def action_forget_password(self):
+        """Delete the stored password."""
+        self.check_access("write")
+        # sudo: see _inverse_password
+        self.env["mrp.machine.connection.secret"].sudo().search(
+            [("connection_id", "in", self.ids), ("name", "=", "password")]
+        ).unlink()
+
+    def _compute_certificate(self):
+        for connection in self:
+            connection.certificate = connection._certificate_words() if connection.protocol == "opcua" else False
+
+    def _certificate_words(self):
+        """Return what a person must know of the certificate of this connection, or False before it exists."""
+        if self.security_policy in (False, "none"):
+            return False
+        from ..machine_connect.drivers.opcua_security import certificate_facts
+
+        certificate, _key = self._certificate_paths()
+        try:
+            facts = certificate_facts(certificate)
+        except OSError:
+            return False
+        except ConnectionFailed as error:
+            return sentence(self.env, error.code, error.params, error.field)
+        return self.env._(
+            "%(file)s, valid until %(date)s, fingerprint %(fingerprint)s",
+            file=certificate,
+            date=facts["not_after"],
+            fingerprint=facts["fingerprint"],
+        )
+
+    @api.depends("status_id.code", "status_id.failing_since", "status_id.last_ok")
+    def _compute_health_message(self):
+        for connection in self:
+            status = connection.status_id
+            if status.code:
+                connection.health_message = sentence(self.env, status.code, status.params or {})
+            elif status.last_ok:
+                connection.health_message = self.env._("Answers.")
+            else:
+                connection.health_message = self.env._("Not polled yet.")
+
+    # Settings
+
+    @api.constrains("interval", "polled_by")
+    def _check_interval(self):
+        for connection in self:
+            if connection.polled_by == "cron" and connection.interval < 60:
+                raise ValidationError(
+                    self.env._(
+                        "%s: Odoo's scheduled actions run once a minute, so they cannot poll more often than every 60 "
+                        "seconds. Choose «Worker» for shorter intervals.",
+                        connection.name,
+                    )
+                )
+
+    @api.constrains(
+        "protocol", "transport", "host", "port", "unit_id", "serial_port", "baudrate", "url", "security_policy",
+        "security_mode", "user", "gap_limit", "max_registers", "inter_frame_delay", "active", "polled_by",
+        "allow_plain_password", "server_certificate_fingerprint",
+    )  # fmt: skip
+    def _check_settings(self):
+        for connection in self:
+            problems = connection._driver_class().check_options(connection._driver_options())
+            if problems:
+                raise ValidationError(
+                    "\n".join(
+                        self.env._(
+                            "%(connection)s: %(sentence)s",
+                            connection=connection.name,
+                            sentence=sentence(self.env, problem.code, problem.params, problem.field),
+                        )
+                        for problem in problems
+                    )
+                )
+            connection._check_endpoint_shared()
+
+    def _check_endpoint_shared(self):
+        """Refuse two pollers on one address: the second client would kill the first."""
+        key = self._endpoint_key()
+        # sudo: the address may belong to a machine of another company; only the fact is told
+        others = self.sudo().search([("id", "!=", self.id), ("polled_by", "!=", self.polled_by)])
+        for other in others:
+            if other._endpoint_key() == key:
+                raise ValidationError(
+                    self.env._(
+                        "%(address)s is polled by another connection already, in another way (worker or scheduled "
+                        "action). Let one and the same poller do both.",
+                        address=key,
+                    )
+                )
+
+    def _driver_class(self):
+        return driver_class(self.protocol)
+
+    def _endpoint_key(self):
+        self.ensure_one()
+        return self._driver_class().endpoint(self._driver_options())
+
+    def _driver_options(self):
+        """Return the settings of this connection as the driver names them; no secret is among them."""
+        self.ensure_one()
+        if self.protocol == "opcua":
+            options = {
+                "url": (self.url or "").strip(),
+                "timeout": self.timeout,
+                "security_policy": self.security_policy or "none",
+                "user": self.user or "",
+                "allow_plain_password": self.allow_plain_password,
+                "application_uri": self._application_uri(),
+            }
+            if options["security_policy"] != "none":
+                certificate, key = self._certificate_paths()
+                options.update(
+                    security_mode=self.security_mode or "sign_and_encrypt", certificate_path=certificate, key_path=key
+                )
+            if self.server_certificate_fingerprint:
+                options["server_certificate_fingerprint"] = self.server_certificate_fingerprint
+            return options
+        options = {
+            "transport": self.transport or "tcp",
+            "timeout": self.timeout,
+            "unit_id": self.unit_id,
+            "gap_limit": self.gap_limit,
+            "max_registers": self.max_registers,
+            "close_after_read": self.close_after_read,
+            "inter_frame_delay": self.inter_frame_delay,
+        }
+        if self.transport == "serial":
+            options.update(
+                serial_port=(self.serial_port or "").strip(),
+                baudrate=self.baudrate,
+                parity=self.parity or "N",
+                stopbits=int(self.stopbits or 1),
+                bytesize=int(self.bytesize or 8),
+            )
+        else:
+            options.update(host=(self.host or "").strip(), port=self.port)
+        return options
+
+    def _signal_options(self):
+        """Return what this connection adds to the options of each of its signals."""
+        return {"unit_id": self.unit_id} if self.protocol == "modbus" else {}
+
+    def _secrets(self):
+        """Return the secrets of this connection, for its driver only."""
+        self.ensure_one()
+        # sudo: the table has no access rights at all; the values go to the driver and nowhere else
+        rows = self.env["mrp.machine.connection.secret"].sudo().search([("connection_id", "=", self.id)])
+        return {row.name: row.value for row in rows}
+
+    @api.model
+    def _application_uri(self):
+        # sudo: a parameter is readable by administrators only; the database's id is no secret
+        return f"urn:odoo:machine-connect:{self.env['ir.config_parameter'].sudo().get_param('database.uuid')}"
+
+    def _certificate_paths(self):
+        """Return where certificate and key of this database lie: below Odoo's data directory, never in the database."""
+        from pathlib import Path
+
+        from odoo.tools import config
+
+        directory = Path(config["data_dir"]) / "machine_connect" / self.env.cr.dbname
+        return str(directory / "certificate.der"), str(directory / "key.pem")
+
+    # Life
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        connections = super().create(vals_list)
+        # sudo: the hot row belongs to the connection; nobody has rights to create one by hand
+        for connection in connections.sudo():
+            connection.status_id = self.env["mrp.machine.connection.status"].sudo().create(
+                {"connection_id": connection.id}
+            )
+        connections._reschedule()
+        return connections
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.keys() - {"status_id", "message_main_attachment_id"}:
+            self._reschedule()
+        return result
+
+    def unlink(self):
+        statuses = self.status_id
+        result = super().unlink()
+        # sudo: see create
+        statuses.sudo().exists().unlink()
+        return result
+
+    @api.onchange("interval", "polled_by")
+    def _onchange_interval(self):
+        if self.polled_by == "cron" and self.interval < 60:
+            return {
+                "warning": {
+                    "title": self.env._("Too fast for a scheduled action"),
+                    "message": self.env._(
+                        "Odoo's scheduled actions run once a minute. For %s seconds, choose «Worker» and start "
+                        "«odoo machine_worker» beside Odoo.",
+                        self.interval,
+                    ),
+                }
+            }
+
+    @api.onchange("url")
+    def _onchange_url(self):
+        url = (self.url or "").strip()
+        if url and "://" not in url:
+            self.url = f"opc.tcp://{url}"
+        elif url and urlsplit(url).scheme == "opc.tcp":
+            self.url = url
+
+    def _reschedule(self):
+        """Make these connections due now, under the endpoint that their settings name."""
+        # sudo: hot rows are nobody's to write by hand
+        for connection in self.sudo():
+            endpoint = self.env["mrp.machine.endpoint"].sudo()._for_key(connection._endpoint_key())
+            connection.status_id.write({"endpoint_id": endpoint.id, "next_poll": False, "failures": 0})
+
+    # Asking the machine, for a person who waits
+
+    def _ask(self, ask):
+        """Open this connection's driver, let ``ask(driver)`` put its question, and hang up.
+
+        The lease of the endpoint is taken first, so that the poller does not talk to the device at the same time, and
+        the transaction ends before the network is touched.
+
+        :raise UserError: in words, what is wrong and what to do
+        """
+        self.ensure_one()
+        self.check_access("read")
+        options, endpoint = self._driver_options(), self._endpoint_key()
+        problems = self._driver_class().check_options(options)
+        if problems:
+            raise UserError("\n".join(sentence(self.env, p.code, p.params, p.field) for p in problems))
+        driver = self._driver_class()(options, self._secrets())
+        with self.env["mrp.machine.poller"]._borrowed(endpoint, f"form-{secrets.token_hex(4)}"):
+            try:
+                with driver:
+                    return ask(driver)
+            except (ConnectionFailed, DriverUnavailable) as error:
+                raise UserError(
+                    sentence(self.env, error.code, error.params, getattr(error, "field", ""))
+                ) from error
+
+    def action_test(self):
+        """Reach the machine and say what answered, or what is wrong."""
+        facts = self._ask(lambda driver: driver.describe())
+        lines = [f"{key}: {value}" for key, value in facts.items() if value]
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": self.env._("The machine answers"),
+                "message": "\n".join(lines) or self.name,
+                "type": "success",
+                "sticky": False,
+            },
+        }
+
+    def action_read_now(self):
+        """Read all signals once and show address, raw registers or DataValue, decoded value, quality and age."""
+        self.ensure_one()
+        signals = self.signal_ids
+        if not signals:
+            raise UserError(self.env._("There is no signal to read yet. Add one, import a list or apply a template."))
+        readings = self._ask(lambda driver: driver.read([signal._signal_address() for signal in signals]))
+        wizard = self.env["mrp.machine.read.now"]._show(self, signals, readings)
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Read Now"),
+            "res_model": "mrp.machine.read.now",
+            "res_id": wizard.id,
+            "view_mode": "form",
+            "target": "new",
+        }
+
+    def action_browse(self):
+        """Look into the address space of the machine."""
+        self.ensure_one()
+        if self.protocol != "opcua":
+            raise UserError(
+                self.env._("Modbus has no address space to look into. The register map is in the maker's manual.")
+            )
+        wizard = self.env["mrp.machine.browse"].create({"connection_id": self.id})
+        wizard._load("")
+        return wizard._reopen()
+
+    def action_apply_template(self):
+        """Apply the machine's template to this connection."""
+        for connection in self:
+            if not connection.machine_id.template_id:
+                raise UserError(self.env._("Choose a template on the machine first."))
+            connection.machine_id.template_id._apply(connection.machine_id, connection)

@@ -1,0 +1,171 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+
+class MachineEventPosting(models.Model):
+    """One event and one handler: whether its effect came about. The unique key is the proof of exactly once."""
+
+    _name = "mrp.machine.event.posting"
+    _description = "Effect of a Machine Event"
+    _order = "id desc"
+    _rec_name = "event_id"
+
+    event_id = fields.Many2one("mrp.machine.event", required=True, readonly=True, ondelete="restrict")
+    handler = fields.Char(required=True, readonly=True, help="What turns the event into an effect.")
+    handler_name = fields.Char(compute="_compute_handler_name", string="Effect")
+    machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
+    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True, ondelete="restrict")
+    state = fields.Selection(
+        [
+            ("received", "Received"),
+            ("waiting", "Waiting"),
+            ("held", "Held"),
+            ("posted", "Posted"),
+            ("ignored", "Ignored"),
+            ("failed", "Failed"),
+        ],
+        required=True,
+        readonly=True,
+        default="received",
+        help="Waiting: a person or master data is missing. Held: the data is in doubt. Failed: a technical error.",
+    )
+    reason = fields.Char(readonly=True, help="A stable code for why.")
+    detail = fields.Char(readonly=True, help="What exactly is missing, for replaying by itself.")
+    message = fields.Char(readonly=True, help="Why, in words.")
+    remedy = fields.Char(compute="_compute_remedy", string="What to Do")
+    attempts = fields.Integer(readonly=True)
+    released_by = fields.Many2one("res.users", readonly=True, help="Who let a held event pass, or ignored it.")
+    release_reason = fields.Char(readonly=True)
+    posting_id = fields.Many2one("mrp.machine.posting", readonly=True, index="btree_not_null", ondelete="restrict")
+    type = fields.Char(related="event_id.type", string="Event Type")
+    occurred = fields.Datetime(related="event_id.occurred")
+    summary = fields.Char(related="event_id.summary")
+
+    _once = models.UniqueIndex("(event_id, handler)", "This event has had this effect already.")
+    _exceptions = models.Index("(machine_id, state) WHERE state IN ('waiting', 'held', 'failed')")
+    _open = models.Index("(state, id) WHERE state IN ('waiting', 'held', 'failed', 'received')")
+
+    def _compute_handler_name(self):
+        for row in self:
+            model = self.env.get(f"mrp.machine.handler.{row.handler}") if row.handler else None
+            row.handler_name = self.env._("Log only") if model is None else model._title()
+
+    @api.depends("reason", "state")
+    def _compute_remedy(self):
+        words = self._remedies()
+        for row in self:
+            row.remedy = words.get(row.reason, "") if row.state in ("waiting", "held", "failed") else ""
+
+    @api.model
+    def _remedies(self):
+        """Return ``{reason: what a supervisor can do}``; addons that know more reasons add theirs."""
+        _ = self.env._
+        return {
+            "no_order": _("Load the order on the machine, then retry. What counted before the order began can be ignored."),
+            "ambiguous": _("Several orders are in progress here. Load the right one on the machine, then retry."),
+            "order_closed": _("Choose an open order, or correct the closed one by hand and ignore this."),
+            "unknown_code": _("Map the code on the machine. What waited for it is posted by itself."),
+            "paused": _("Posting is paused on this machine. It goes on by itself, or resume it now."),
+            "spans_change": _("The order changed while nobody was looking. Split the pieces by «Add or Correct Pieces» and ignore this."),
+            "unit": _("The order's unit has nothing to do with pieces. Correct the unit of the signal or the product."),
+            "serial": _("Products tracked by serial number need one number a piece. Enter them on the order."),
+            "jump": _("The counter moved faster than the machine can work. Check the machine, then release or ignore."),
+            "interrupted": _("The machine itself was without value in between. Check what was made, then release or ignore."),
+            "implausible_drop": _("The counter fell to a value that no reset explains. Check the machine, then release or ignore."),
+            "clock_late": _("The event is older than the machine's late window. Check its clock, then release or ignore."),
+            "clock_early": _("The event lies in the future. Correct the machine's clock, then release or ignore."),
+            "error": _("Odoo refused the effect. Read why, put it right on the document, then retry."),
+            "no_equipment": _("Choose the equipment on the machine, then retry."),
+            "below_zero": _("More pieces would be taken away than were counted."),
+        }
+
+    def _requeue(self):
+        """Put these rows back to work: they are received again, and their events queue again."""
+        rows = self.filtered(lambda row: row.state in ("waiting", "held", "failed"))
+        if not rows:
+            return
+        rows.write({"state": "received", "reason": False, "detail": False, "message": False})
+        rows.flush_recordset()
+        # By SQL: the queue is a plain table without duplicates.
+        self.env.cr.execute_values(
+            "INSERT INTO mrp_machine_queue (event_id, machine_id) VALUES %s ON CONFLICT (event_id) DO NOTHING",
+            sorted({(row.event_id.id, row.machine_id.id) for row in rows}),
+        )
+        self.env["mrp.machine.poster"]._wake()
+
+    # How a row ends; by the poster alone
+
+    def _settle(self, state, reason, message, detail=""):
+        self.write({"state": state, "reason": reason, "message": message, "detail": detail or False})
+
+    def _settle_outcome(self, outcome):
+        self._settle(outcome.state, outcome.reason, outcome.message, outcome.detail)
+
+    def _settle_posted(self, posting):
+        self.write(
+            {"state": "posted", "reason": False, "detail": False, "message": posting.summary, "posting_id": posting.id}
+        )
+
+    # What a person decides
+
+    def _check_supervisor(self):
+        if not self.env.user.has_group("mrp_machine_connect.group_supervisor") and not self.env.su:
+            raise UserError(self.env._("Only a supervisor of the machines may decide on exceptions."))
+        self.check_access("read")
+
+    def action_retry(self):
+        """Try again: waiting and failed effects. A held one is released by :meth:`action_release`."""
+        self._check_supervisor()
+        # sudo: the rows are written by the poster alone; the supervisor's right was checked above
+        self.sudo().filtered(lambda row: row.state in ("waiting", "failed"))._requeue()
+
+    def action_release(self):
+        """Let held effects pass: a person looked and found the event right."""
+        self._check_supervisor()
+        # sudo: see action_retry
+        held = self.sudo().filtered(lambda row: row.state == "held")
+        held.released_by = self.env.user
+        held._requeue()
+
+    def action_ignore(self):
+        """Ask why these effects are to be ignored."""
+        self._check_supervisor()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Ignore"),
+            "res_model": "mrp.machine.ignore",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_event_posting_ids": self.ids},
+        }
+
+    def _ignore(self, reason):
+        """End these effects without one, for a reason that a person gave."""
+        self._check_supervisor()
+        # sudo: see action_retry
+        self.sudo().filtered(lambda row: row.state in ("waiting", "held", "failed")).write(
+            {"state": "ignored", "reason": "by_person", "release_reason": reason, "released_by": self.env.user.id,
+             "message": reason}
+        )
+
+    def action_map_code(self):
+        """Open a new code with what this effect waits for."""
+        self.ensure_one()
+        kind, _separator, code = (self.detail or "").partition(":")
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Map the Code"),
+            "res_model": "mrp.machine.code",
+            "view_mode": "form",
+            "target": "new",
+            "context": {"default_machine_id": self.machine_id.id, "default_kind": kind, "default_code": code},
+        }
+
+    def action_load_order(self):
+        """Open *Load order* on the machine."""
+        return self.machine_id.action_load_order()
+
+    def action_document(self):
+        """Open the document that carries the effect."""
+        self.ensure_one()
+        return self.posting_id.action_document()

@@ -1,0 +1,188 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+from ..fields import BigInteger
+from ..machine_connect.event import instant
+from .mrp_machine import STATES
+
+#: States in which the machine makes parts or is about to.
+PRODUCTIVE = ("running", "transient")
+
+#: The usual loss of a stop, unless the code of the machine names another one.
+LOSSES = {
+    "starved": "mrp.block_reason0",
+    "blocked": "mrp.block_reason0",
+    "fault": "mrp.block_reason1",
+    "setup": "mrp.block_reason2",
+    "held": "mrp_machine_connect.loss_stopped",
+    "stopped": "mrp_machine_connect.loss_stopped",
+    "idle": "mrp_machine_connect.loss_stopped",
+    "completed": "mrp_machine_connect.loss_stopped",
+    "maintenance": "mrp_machine_connect.loss_maintenance",
+    "trial": "mrp_machine_connect.loss_trial",
+}
+#: Stops that are a loss of the work center whether or not an order is there.
+LOSS_WITHOUT_ORDER = ("fault", "setup", "maintenance")
+#: A time line shorter than this is lost in Odoo's rounding to hundredths of a minute.
+SHORTEST_LINE = timedelta(seconds=1)
+
+
+class MachineInterval(models.Model):
+    """The state timeline: in which state a machine was from when to when. No two intervals of a machine overlap."""
+
+    _name = "mrp.machine.interval"
+    _description = "Machine State Interval"
+    _order = "start_us desc, id desc"
+    _rec_name = "state"
+
+    machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
+    workcenter_id = fields.Many2one("mrp.workcenter", string="Work Center", readonly=True, index="btree_not_null")
+    company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
+    state = fields.Selection(STATES, required=True, readonly=True)
+    reason = fields.Char(readonly=True)
+    raw_value = fields.Char(readonly=True, help="What the machine called it.")
+    date_start = fields.Datetime(string="From", compute="_compute_dates", store=True)
+    date_end = fields.Datetime(string="To", compute="_compute_dates", store=True)
+    start_us = BigInteger("From (µs)", required=True, readonly=True)
+    end_us = BigInteger("To (µs)", readonly=True, help="Empty: still so.")
+    duration = fields.Float(
+        string="Seconds", compute="_compute_dates", store=True, aggregator="sum", help="0 while it is still so."
+    )
+    duration_class = fields.Selection(
+        [("micro_stop", "Micro stop"), ("short_stop", "Short stop"), ("down", "Downtime")],
+        compute="_compute_duration_class",
+        store=True,
+        help="Of a stop, by its length; final when it has ended.",
+    )
+    production_id = fields.Many2one("mrp.production", string="Order", readonly=True, index="btree_not_null")
+    workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, index="btree_not_null")
+    loss_id = fields.Many2one("mrp.workcenter.productivity.loss", string="Loss", readonly=True)
+    event_id = fields.Many2one("mrp.machine.event", readonly=True, index="btree_not_null", ondelete="restrict")
+    is_due = fields.Boolean(readonly=True, help="Its time on the work center is not up to date.")
+    productivity_id = fields.Many2one(
+        "mrp.workcenter.productivity", string="Time Line", readonly=True, index="btree_not_null", ondelete="set null"
+    )
+
+    # The timeline is ours to keep whole: checked at the end of the savepoint, since the ORM inserts before it updates.
+    _no_overlap = models.Constraint(
+        "EXCLUDE USING gist (machine_id WITH =, int8range(start_us, end_us) WITH &&) DEFERRABLE INITIALLY DEFERRED",
+        "Two states of one machine overlap.",
+    )
+    _end_after_start = models.Constraint("CHECK (end_us IS NULL OR end_us >= start_us)", "An interval ends after it began.")
+    _machine_start = models.Index("(machine_id, start_us DESC)")
+    _due = models.Index("(machine_id) WHERE is_due")
+
+    @api.depends("start_us", "end_us")
+    def _compute_dates(self):
+        for interval in self:
+            interval.date_start = instant(interval.start_us).replace(tzinfo=None) if interval.start_us else False
+            interval.date_end = instant(interval.end_us).replace(tzinfo=None) if interval.end_us else False
+            interval.duration = (interval.end_us - interval.start_us) / 1e6 if interval.end_us else 0.0
+
+    @api.depends("duration", "state", "end_us")
+    def _compute_duration_class(self):
+        for interval in self:
+            machine = interval.machine_id
+            if interval.state in (*PRODUCTIVE, "unknown", "off") or not interval.end_us:
+                interval.duration_class = False
+            elif interval.duration < machine.micro_stop_limit:
+                interval.duration_class = "micro_stop"
+            elif interval.duration < machine.short_stop_limit:
+                interval.duration_class = "short_stop"
+            else:
+                interval.duration_class = "down"
+
+    def _state_label(self):
+        self.ensure_one()
+        return dict(self._fields["state"]._description_selection(self.env)).get(self.state, self.state)
+
+    def _schedule_projection(self):
+        """Note that the work center's time of these intervals is to be written, where their machine may post."""
+        self.filtered(lambda interval: interval.machine_id.posting_mode == "automatic").is_due = True
+
+    @api.model
+    def _cron_extend(self):
+        """Let the time line of what is still going on grow, so that a stop is seen while it lasts."""
+        service = self.env["mrp.machine.poster"]
+        machines = self.search(
+            [("end_us", "=", False), ("machine_id.posting_mode", "=", "automatic"), ("machine_id.active", "=", True)]
+        ).machine_id
+        for machine in machines:
+            with self.env.registry.cursor() as cr:
+                service._extend(cr, machine.id)
+
+    def _project(self, env):
+        """Write the work center's time lines of these intervals, in the name of the environment's user.
+
+        One closed line an interval, never an open one: a running line would count up to now by Odoo's clock, and an
+        operator's own timer could not be told from it.
+
+        :return: the mrp.workcenter.productivity written
+        """
+        lines = env["mrp.workcenter.productivity"]
+        for interval in self.sorted("start_us"):
+            values = interval._prepare_line(env)
+            line = lines.browse(interval.productivity_id.id)
+            if not values:
+                line.unlink()
+                interval.productivity_id = False
+            elif line:
+                changed = {
+                    name: value
+                    for name, value in values.items()
+                    if (line[name].id if line._fields[name].type == "many2one" else line[name]) != value
+                }
+                if changed:
+                    line.write(changed)
+                lines |= line
+            else:
+                line = lines.create(values)
+                interval.productivity_id = line.id
+                lines |= line
+            interval.is_due = False
+        return lines
+
+    def _prepare_line(self, env):
+        """Return the values of this interval's time line, or None where its time is nobody's loss or gain."""
+        self.ensure_one()
+        workcenter = self.workcenter_id
+        if not workcenter or self.state in ("unknown", "off"):
+            return None
+        start = self.date_start.replace(microsecond=0)
+        end = (self.date_end or self._known_until()).replace(microsecond=0)
+        if end - start < SHORTEST_LINE:
+            return None
+        loss, workorder = self._loss(env, end - start)
+        if not loss:
+            return None
+        return {
+            "workcenter_id": workcenter.id,
+            "workorder_id": workorder.id,
+            "company_id": self.company_id.id,
+            "loss_id": loss.id,
+            "date_start": start,
+            "date_end": end,
+            "description": self.reason or self._state_label(),
+        }
+
+    def _known_until(self):
+        """Return how far it is certain that an open interval lasts: until the machine was last heard."""
+        status = self.machine_id.status_id
+        return max(moment for moment in (self.date_start, status.last_seen, status.last_event) if moment)
+
+    def _loss(self, env, length):
+        """Return ``(loss, work order)`` for this interval's time; without loss it is not booked."""
+        none = env["mrp.workcenter.productivity.loss"], env["mrp.workorder"]
+        workorder = none[1].browse(self.workorder_id.id)
+        if self.state in PRODUCTIVE:
+            # An operator's running timer on the same work order counts this time already.
+            theirs = workorder.time_ids.filtered(lambda line: not line.date_end)
+            return (env.ref("mrp.block_reason7"), workorder) if workorder and not theirs else none
+        if not self.production_id and self.state not in LOSS_WITHOUT_ORDER:
+            return none
+        if length.total_seconds() < self.machine_id.micro_stop_limit:
+            if not self.end_us:
+                return none
+            return (env.ref("mrp.block_reason4"), workorder) if workorder else none
+        return (none[0].browse(self.loss_id.id) or env.ref(LOSSES[self.state])), none[1]

@@ -1,0 +1,72 @@
+from odoo import api, fields, models
+
+
+class MachineLedger(models.Model):
+    """What one machine counted on one work order: the guard of all counts.
+
+    Counts are kept in the machine's unit as totals, so that a conversion rounds the total once and not each piece.
+    """
+
+    _name = "mrp.machine.ledger"
+    _description = "Machine Count on an Order"
+    _order = "id desc"
+    _rec_name = "production_id"
+
+    machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, index=True, ondelete="restrict")
+    company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
+    production_id = fields.Many2one("mrp.production", string="Order", required=True, readonly=True, index=True)
+    workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, index="btree_not_null")
+    good = fields.Float(readonly=True, digits=(16, 3), help="By the good counter.")
+    reject = fields.Float(readonly=True, digits=(16, 3), help="By the reject counter.")
+    rework = fields.Float(readonly=True, digits=(16, 3), help="By the rework counter.")
+    total = fields.Float(readonly=True, digits=(16, 3), help="By the total counter.")
+    cycle = fields.Float(string="Cycles", readonly=True, digits=(16, 3), help="Pieces by completed cycles.")
+    adjusted = fields.Float(readonly=True, digits=(16, 3), help="Pieces that people added (or took away) with a reason.")
+    posted = fields.Float(
+        readonly=True, digits=(16, 3), help="Pieces that became quantity of the order, in the machine's unit."
+    )
+    last_written = fields.Float(
+        readonly=True, digits=(16, 6), help="The quantity last written to the order, in the order's unit."
+    )
+    by_hand = fields.Float(
+        string="Changed by Hand",
+        readonly=True,
+        digits=(16, 6),
+        help="What people changed on the order itself between two postings; kept, and counted on from there.",
+    )
+    difference = fields.Float(
+        compute="_compute_difference",
+        digits=(16, 3),
+        help="What fed the order minus what the machine's other counter says.",
+    )
+
+    _ledger_unique = models.UniqueIndex("(machine_id, production_id, COALESCE(workorder_id, 0))")
+
+    @api.depends("good", "reject", "total", "cycle", "machine_id.counting_role")
+    def _compute_difference(self):
+        for row in self:
+            fed = row[row.machine_id.counting_role] if row.machine_id else 0.0
+            other = next(
+                (
+                    row[role]
+                    for role in ("good", "total", "cycle")
+                    if role != row.machine_id.counting_role and row[role]
+                ),
+                None,
+            )
+            row.difference = fed - other if other is not None else 0.0
+
+    @api.model
+    def _for(self, machine, production, workorder):
+        """Return the ledger row of a machine and a work order, made when it is new."""
+        row = self.search(
+            [
+                ("machine_id", "=", machine.id),
+                ("production_id", "=", production.id),
+                ("workorder_id", "=", workorder.id),
+            ],
+            limit=1,
+        )
+        return row or self.create(
+            {"machine_id": machine.id, "production_id": production.id, "workorder_id": workorder.id}
+        )

@@ -1,0 +1,83 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+
+class MachineLoading(models.Model):
+    """Which order ran on which machine from when to when, so that an event that comes late finds its own order."""
+
+    _name = "mrp.machine.loading"
+    _description = "Order Loaded on a Machine"
+    _order = "date_start desc, id desc"
+    _check_company_auto = True
+
+    machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, index=True, ondelete="cascade")
+    company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
+    production_id = fields.Many2one(
+        "mrp.production", string="Order", required=True, readonly=True, index=True, check_company=True
+    )
+    workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, check_company=True)
+    date_start = fields.Datetime(string="From", required=True, readonly=True, default=fields.Datetime.now)
+    date_end = fields.Datetime(string="To", readonly=True, help="Empty: still loaded.")
+    user_id = fields.Many2one("res.users", string="Loaded by", readonly=True, default=lambda self: self.env.user)
+
+    _one_at_a_time = models.UniqueIndex("(machine_id) WHERE date_end IS NULL", "This machine has an order loaded already.")
+
+    @api.model
+    def _load(self, machine, production, workorder, at):
+        """Load an order on a machine from a moment on, and unload what was there.
+
+        :param at: naive UTC
+        :raise UserError: the order does not belong there, or the moment lies before the last change of order
+        """
+        if production.state in ("done", "cancel"):
+            raise UserError(self.env._("%s is closed. Choose an order that is open.", production.display_name))
+        if production.state == "draft":
+            raise UserError(self.env._("%s is a draft. Confirm it first.", production.display_name))
+        if production.company_id != machine.company_id:
+            raise UserError(self.env._("The order and the machine belong to different companies."))
+        if workorder and workorder.production_id != production:
+            raise UserError(self.env._("This work order is not part of %s.", production.display_name))
+        if production.workorder_ids and not workorder:
+            raise UserError(self.env._("Choose the work order of %s that runs here.", production.display_name))
+        self._unload(machine, at)
+        loading = self.create(
+            {
+                "machine_id": machine.id,
+                "production_id": production.id,
+                "workorder_id": workorder.id,
+                "date_start": at,
+            }
+        )
+        machine._show_order(production, workorder)
+        return loading
+
+    @api.model
+    def _unload(self, machine, at):
+        """End the load of a machine at a moment (naive UTC), if there is one."""
+        current = self.search([("machine_id", "=", machine.id), ("date_end", "=", False)])
+        if current and current.date_start > at:
+            raise UserError(
+                self.env._(
+                    "%(order)s was loaded at %(time)s, which is later. Choose a later moment.",
+                    order=current.production_id.display_name,
+                    time=fields.Datetime.to_string(current.date_start),
+                )
+            )
+        current.date_end = at
+        # Before the next one is inserted: only one may be open.
+        current.flush_recordset(["date_end"])
+        machine._show_order(self.env["mrp.production"], self.env["mrp.workorder"])
+
+    @api.model
+    def _at(self, machine, at):
+        """Return the loading that covers a moment (naive UTC) on a machine, or an empty recordset."""
+        return self.search(
+            [
+                ("machine_id", "=", machine.id),
+                ("date_start", "<=", at),
+                "|",
+                ("date_end", "=", False),
+                ("date_end", ">", at),
+            ],
+            limit=1,
+        )

@@ -1,0 +1,70 @@
+import contextlib
+import logging
+
+from psycopg2 import OperationalError
+
+from odoo import api, models
+from odoo.exceptions import UserError
+
+from ..polling_host import PollingHost, worker_name
+
+_logger = logging.getLogger(__name__)
+
+#: Seconds that a scheduled pass may take; the next one comes within the minute.
+CRON_BUDGET = 8.0
+
+
+class MachinePoller(models.AbstractModel):
+    """The door from Odoo to the polling host: the scheduled pass, and the lease that a form borrows."""
+
+    _name = "mrp.machine.poller"
+    _description = "Machine Poller"
+
+    @api.model
+    def _cron_poll(self):
+        """Read once what is due, within :data:`CRON_BUDGET` seconds; never raise, whatever the machines do."""
+        host = PollingHost(self.env.registry, worker_name("cron"), "cron")
+        try:
+            host.run_pass(CRON_BUDGET)
+        except OperationalError:
+            _logger.info("a polling pass met another one; the next pass goes on", exc_info=True)
+        finally:
+            host.close()
+
+    @api.model
+    @contextlib.contextmanager
+    def _borrowed(self, endpoint, holder, seconds=60):
+        """Hold the lease of an endpoint while a person's question is asked, in transactions of its own.
+
+        The form's own transaction holds no lock then, and a poller that held the lease finds it gone and drops its
+        results, so that a device with a single connection answers the person.
+
+        :raise UserError: another person is asking just now
+        """
+        with self.env.registry.cursor() as cr:
+            cr.execute(
+                """INSERT INTO mrp_machine_endpoint (key, token) VALUES (%s, 0) ON CONFLICT (key) DO NOTHING""",
+                [endpoint],
+            )
+        with self.env.registry.cursor() as cr:
+            cr.execute(
+                """UPDATE mrp_machine_endpoint
+                      SET holder = %(holder)s, token = token + 1,
+                          lease_until = (clock_timestamp() AT TIME ZONE 'UTC') + %(seconds)s * interval '1 second'
+                    WHERE key = %(key)s
+                      AND NOT (holder LIKE 'form-%%' AND lease_until > clock_timestamp() AT TIME ZONE 'UTC')
+                RETURNING id""",
+                {"holder": holder, "seconds": seconds, "key": endpoint},
+            )
+            if not cr.fetchone():
+                raise UserError(
+                    self.env._("Somebody else is testing this connection just now. Try again in a moment.")
+                )
+        try:
+            yield
+        finally:
+            with self.env.registry.cursor() as cr:
+                cr.execute(
+                    "UPDATE mrp_machine_endpoint SET holder = NULL, lease_until = NULL WHERE key = %s AND holder = %s",
+                    [endpoint, holder],
+                )

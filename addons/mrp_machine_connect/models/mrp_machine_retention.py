@@ -1,0 +1,106 @@
+import gzip
+import json
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.tools import json_default
+
+#: Rows deleted in one transaction.
+BATCH = 5000
+#: Events whose effect is not settled are never touched.
+OPEN_STATES = ("received", "waiting", "held", "failed")
+
+
+class MachineRetention(models.AbstractModel):
+    """Keeps log, postings and timeline at a constant size: archive to a file, then delete, in bounded batches."""
+
+    _name = "mrp.machine.retention"
+    _description = "Machine Data Retention"
+
+    @api.model
+    def _cron_trim(self):
+        """Archive and delete what is older than the settings say, as far as one pass gets."""
+        while True:
+            deleted = self._trim_events() + self._trim_intervals()
+            self._trim_workers()
+            remaining = BATCH if deleted else 0
+            if not self.env["ir.cron"]._commit_progress(deleted, remaining=remaining) or not deleted:
+                return
+
+    def _days(self, name):
+        # sudo: settings are readable by administrators only; the scheduled action may run as somebody else
+        return int(self.env["ir.config_parameter"].sudo().get_param(f"mrp_machine_connect.{name}_days") or 0)
+
+    def _trim_events(self, limit=BATCH):
+        """Delete one batch of settled events, with their rows and the postings that have no other event."""
+        days = self._days("event")
+        if not days:
+            return 0
+        border = fields.Datetime.now() - timedelta(days=days)
+        # By SQL: the batch is found by the index on the time of receipt, and nobody waits for open ones.
+        self.env.cr.execute(
+            """SELECT event.id FROM mrp_machine_event event
+                WHERE event.received < %s
+                  AND NOT EXISTS (SELECT FROM mrp_machine_queue queue WHERE queue.event_id = event.id)
+                  AND NOT EXISTS (SELECT FROM mrp_machine_event_posting row
+                                   WHERE row.event_id = event.id AND row.state IN %s)
+                  AND NOT EXISTS (SELECT FROM mrp_machine_interval interval WHERE interval.event_id = event.id
+                                   AND interval.end_us IS NULL)
+                ORDER BY event.received_us LIMIT %s""",
+            [border, OPEN_STATES, limit],
+        )
+        ids = [row[0] for row in self.env.cr.fetchall()]
+        if not ids:
+            return 0
+        events = self.env["mrp.machine.event"].browse(ids)
+        self._archive("events", events)
+        rows = events.posting_ids
+        postings = rows.posting_id
+        self.env["mrp.machine.interval"].search([("event_id", "in", ids)]).event_id = False
+        rows.unlink()
+        postings.filtered(lambda posting: not posting.event_posting_ids).unlink()
+        events.with_context(machine_connect_retention=True).unlink()
+        return len(ids)
+
+    def _trim_intervals(self, limit=BATCH):
+        """Delete one batch of the timeline's ended intervals."""
+        days = self._days("interval")
+        if not days:
+            return 0
+        border = fields.Datetime.now() - timedelta(days=days)
+        intervals = self.env["mrp.machine.interval"].search(
+            [("date_end", "!=", False), ("date_end", "<", border)], order="start_us", limit=limit
+        )
+        if intervals:
+            self._archive("timeline", intervals)
+            intervals.unlink()
+        return len(intervals)
+
+    def _trim_workers(self):
+        days = self._days("worker")
+        if days:
+            border = fields.Datetime.now() - timedelta(days=days)
+            self.env["mrp.machine.worker"].search([("last_seen", "<", border)]).unlink()
+
+    def _archive(self, what, records):
+        """Write records as JSON lines to a compressed attachment, unless the settings say not to."""
+        # sudo: see _days; attachments of settings are the administrators'
+        if self.env["ir.config_parameter"].sudo().get_param("mrp_machine_connect.archive", "True") != "True":
+            return
+        names = [
+            name
+            for name, field in records._fields.items()
+            if field.store and field.type not in ("one2many", "many2many") and field.column_type
+        ]
+        lines = [
+            json.dumps(values, default=json_default, ensure_ascii=False, sort_keys=True)
+            for values in records.read(names, load=None)
+        ]
+        self.env["ir.attachment"].sudo().create(
+            {
+                "name": f"machine-{what}-{fields.Datetime.now():%Y%m%dT%H%M%S}-{min(records.ids)}.jsonl.gz",
+                "raw": gzip.compress("\n".join(lines).encode()),
+                "mimetype": "application/gzip",
+                "description": self.env._("Archived by the retention of machine data"),
+            }
+        )

@@ -1,0 +1,190 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from ..machine_connect.counter import WIDTHS, CounterDescriptor, CounterKind
+from ..machine_connect.drivers import SignalAddress, driver_class
+from ..machine_connect.mapping import Interpreter, SignalMapping
+from ..wording import sentence
+from .mrp_machine_signal_mixin import BASELINE_FIELDS
+
+COUNTERS = ("good", "reject", "rework", "total")
+
+
+class MachineSignal(models.Model):
+    """One address on a machine, and what it means."""
+
+    _name = "mrp.machine.signal"
+    _description = "Machine Signal"
+    _inherit = ["mrp.machine.signal.mixin"]
+    _order = "machine_id, sequence, id"
+    _check_company_auto = True
+
+    machine_id = fields.Many2one("mrp.machine", required=True, index=True, ondelete="cascade")
+    company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
+    active = fields.Boolean(default=True)
+    connection_id = fields.Many2one(
+        "mrp.machine.connection",
+        required=True,
+        index=True,
+        ondelete="cascade",
+        domain="[('machine_id', '=', machine_id)]",
+    )
+    protocol = fields.Selection(related="connection_id.protocol")
+    value_id = fields.Many2one("mrp.machine.signal.value", readonly=True, copy=False, bypass_search_access=True)
+    last_value = fields.Char(related="value_id.value", string="Last Value")
+    last_at = fields.Datetime(related="value_id.at", string="At")
+    last_quality = fields.Selection(related="value_id.quality", string="Quality")
+
+    _name_unique = models.UniqueIndex("(machine_id, name)", "This machine has a signal of that name already.")
+
+    @api.constrains("address", "data_type", "length", "connection_id", "unit_id")
+    def _check_address(self):
+        for signal in self:
+            problems = driver_class(signal.connection_id.protocol).check_address(signal._signal_address())
+            if problems:
+                raise ValidationError(
+                    "\n".join(
+                        f"{signal.name}: {sentence(self.env, problem.code, problem.params, problem.field)}"
+                        for problem in problems
+                    )
+                )
+
+    @api.constrains(
+        "role", "scale", "offset", "deadband", "debounce", "extraction", "extraction_bit", "extraction_from",
+        "extraction_to", "extraction_pattern", "counter_kind", "counter_width", "counter_modulus", "reset_policy",
+        "fastest_cycle", "state_table", "cycle_values", "pieces_per_cycle",
+    )  # fmt: skip
+    def _check_mapping(self):
+        for signal in self:
+            try:
+                Interpreter(signal._mapping())
+            except ValueError as invalid:
+                field = getattr(invalid, "field", "")
+                code, params = getattr(invalid, "code", ""), getattr(invalid, "params", {})
+                words = sentence(self.env, code, params, field) if code else str(invalid)
+                raise ValidationError(f"{signal.name}: {words}") from invalid
+
+    @api.constrains("connection_id", "machine_id")
+    def _check_connection(self):
+        for signal in self:
+            if signal.connection_id.machine_id != signal.machine_id:
+                raise ValidationError(self.env._("%s: the connection belongs to another machine.", signal.name))
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if not vals.get("connection_id") and vals.get("machine_id"):
+                connections = self.env["mrp.machine"].browse(vals["machine_id"]).connection_ids
+                if len(connections) == 1:
+                    vals["connection_id"] = connections.id
+        signals = super().create(vals_list)
+        # sudo: the hot row belongs to the signal; nobody has rights to create one by hand
+        for signal in signals.sudo():
+            signal.value_id = self.env["mrp.machine.signal.value"].sudo().create({"signal_id": signal.id})
+        signals.machine_id._bump_mapping()
+        return signals
+
+    def write(self, vals):
+        before = {signal: tuple(signal[name] for name in BASELINE_FIELDS) for signal in self}
+        result = super().write(vals)
+        if vals.keys() - {"value_id", "sequence"}:
+            self.machine_id._bump_mapping()
+            moved = self.filtered(lambda signal: tuple(signal[name] for name in BASELINE_FIELDS) != before[signal])
+            moved._start_again()
+        return result
+
+    def unlink(self):
+        machines, values = self.machine_id, self.value_id
+        result = super().unlink()
+        machines.exists()._bump_mapping()
+        # sudo: see create
+        values.sudo().exists().unlink()
+        return result
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_with_events(self):
+        if self.env["mrp.machine.event"].sudo().search_count([("signal_id", "in", self.ids)], limit=1):
+            raise UserError(
+                self.env._("This signal has made events, and the log keeps pointing at it. Archive the signal instead.")
+            )
+
+    def _start_again(self):
+        """Forget counter and state of signals whose meaning changed, and say so: the next value is a new baseline."""
+        # sudo: the hot row is nobody's to write by hand
+        values = self.value_id.sudo()
+        if any(values.mapped("memory")):
+            for machine in self.machine_id:
+                names = ", ".join(self.filtered(lambda signal, machine=machine: signal.machine_id == machine).mapped("name"))
+                machine.message_post(
+                    body=self.env._("%s: the address or the kind of counter changed, so counting starts again here.", names)
+                )
+        values.write({"memory": False, "value": False, "at": False, "read_at": False, "raw": False, "quality": False})
+
+    def _signal_address(self):
+        """Return the SignalAddress by which the driver reads this signal; its name is the id as text."""
+        self.ensure_one()
+        return SignalAddress(
+            str(self.id or 0), (self.address or "").strip(), {**self.connection_id._signal_options(), **self._driver_options()}
+        )
+
+    def _counter(self):
+        """Return the CounterDescriptor of a signal with a counting role, else None."""
+        self.ensure_one()
+        if self.role == "cycle" and self.fastest_cycle > 0:
+            return CounterDescriptor(
+                CounterKind.PULSE, None, "unknown", self.pieces_per_cycle / self.fastest_cycle, max(1.0, self.pieces_per_cycle)
+            )
+        if self.role not in COUNTERS:
+            return None
+        modulus = self.counter_modulus if self.counter_width == "custom" else WIDTHS.get(self.counter_width)
+        return CounterDescriptor(
+            kind=CounterKind(self.counter_kind),
+            modulus=modulus,
+            reset_policy=self.reset_policy or "unknown",
+            max_rate=self.pieces_per_cycle / self.fastest_cycle,
+            burst=max(1.0, self.pieces_per_cycle),
+        )
+
+    def _extraction(self):
+        self.ensure_one()
+        if self.extraction == "bit":
+            return {"bit": self.extraction_bit}
+        if self.extraction == "slice":
+            return {"slice": [self.extraction_from, self.extraction_to]}
+        if self.extraction == "regex":
+            return {"regex": self.extraction_pattern or ""}
+        return None
+
+    def _mapping(self):
+        """Return the SignalMapping of this signal for the pure core."""
+        self.ensure_one()
+        machine = self.machine_id
+        return SignalMapping(
+            name=self.name,
+            role=self.role,
+            scale=self.scale,
+            offset=self.offset,
+            unit=self.unit or "C62",
+            deadband=self.deadband,
+            debounce=self.debounce,
+            extraction=self._extraction(),
+            counter=self._counter(),
+            table=self.state_table or "",
+            codes=self.env["mrp.machine.code"]._for_signal(self),
+            allow_uncertain=self.allow_uncertain,
+            cycle_values=tuple(value.strip() for value in (self.cycle_values or "").split(",") if value.strip()),
+            pieces_per_cycle=self.pieces_per_cycle,
+            interval=self.connection_id.interval,
+            zone=machine.clock_zone or "",
+            late_window=machine.late_window * 3600 or None,
+            early_window=machine.early_window * 60 or None,
+        )
+
+    def _snapshot(self):
+        """Return what this signal means as JSON, for the record of mapping versions."""
+        self.ensure_one()
+        return {
+            "connection": self.connection_id.id,
+            "active": self.active,
+            **{name: self[name] for name in self._definition_fields() if name != "sequence"},
+        }

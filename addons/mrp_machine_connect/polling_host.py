@@ -1,0 +1,590 @@
+"""What polls: one engine for two hosts, Odoo's scheduled action and the worker command.
+
+Leases first, then the network, then one transaction for all that came back: readings become events, and the counters'
+memory is stored with them, so that a crash at any point neither loses nor doubles a piece. Results are stored only
+while the lease's token is still ours.
+
+Everything here runs as the superuser on tables that belong to the poller alone (hot rows, log, queue); it writes no
+business document.
+"""
+
+import logging
+import os
+import socket
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from psycopg2 import OperationalError
+from psycopg2.extras import Json
+
+from odoo import SUPERUSER_ID, api
+
+from .machine_connect import clock
+from .machine_connect.mapping import Interpreter, MappingInvalid
+from .machine_connect.polling import PollEngine, PollJob
+from .machine_connect.reading import Quality
+
+_logger = logging.getLogger(__name__)
+
+#: Seconds a lease lasts and how often a worker renews it.
+LEASE = 30.0
+RENEW = 10.0
+#: Seconds between two looks for changed configuration.
+REFRESH = 1.0
+#: An unchanged value and a healthy connection are written down so often, in seconds.
+QUIET_WRITE = 15.0
+#: The longest pause between two tries to reach a lost device, in seconds, unless its interval is longer.
+LONGEST_BACKOFF = 60.0
+#: Read at the same time, at most.
+THREADS = 32
+#: Outcomes that wait for the database, at most.
+BACKLOG = 1000
+
+NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
+
+
+def worker_name(kind):
+    """Return a name for this process that no other living one has: host, kind and process id."""
+    return f"{socket.gethostname()}:{kind}:{os.getpid()}"
+
+
+@dataclass
+class _Signal:
+    """A signal as the poller holds it between two reads."""
+
+    id: int
+    name: str
+    value_id: int
+    interpreter: Interpreter
+    memory: dict
+    value: str | None = None
+    quality: str | None = None
+    written: float = float("-inf")
+
+
+@dataclass
+class _Plan:
+    """A connection as the poller holds it between two reads."""
+
+    connection_id: int
+    name: str
+    endpoint_id: int
+    endpoint: str
+    machine_id: int
+    stream: str
+    interval: float
+    version: int
+    signature: tuple
+    job: PollJob
+    signals: dict
+    lost: bool
+    failures: int
+    due: float = 0.0
+    status_written: float = float("-inf")
+    skipped: int = 0
+    fresh: bool = field(default=True)
+
+
+class PollingHost:
+    """Polls the connections of one database that name this kind of host.
+
+    :param registry: the database's registry
+    :param str holder: this process's name on leases
+    :param str polled_by: ``cron`` or ``worker``
+    """
+
+    def __init__(self, registry, holder, polled_by, threads=THREADS):
+        self.registry = registry
+        self.holder = holder
+        self.polled_by = polled_by
+        self.engine = PollEngine(threads)
+        self.leases = {}
+        self.plans = {}
+        self.stored_events = 0
+        self._backlog = []
+        self._machines = {}
+        self._renewed = self._refreshed = float("-inf")
+
+    # Hosts
+
+    def run_pass(self, budget):
+        """Read once what is due, and return within ``budget`` seconds: the scheduled action's round."""
+        ends = time.monotonic() + budget
+        self._heartbeat()
+        self._claim(only_due=True)
+        if not self.leases:
+            return
+        self._refresh()
+        for plan in self.plans.values():
+            if plan.due <= time.monotonic():
+                self._submit(plan)
+        while self.engine.busy() and time.monotonic() < ends:
+            self._store(self.engine.completed(min(0.5, max(0.0, ends - time.monotonic()))))
+        self._store(self.engine.completed())
+        if not self.engine.busy():
+            self._release(self.leases)
+
+    def tick(self, wait=0.1):
+        """One turn of the worker's loop: leases, configuration, what is due, what came back.
+
+        :param float wait: seconds to wait for an answer at most
+        """
+        now = time.monotonic()
+        if now - self._renewed >= RENEW:
+            self._renewed = now
+            self._heartbeat()
+            self._renew()
+            self._claim()
+            self._refreshed = float("-inf")
+        if now - self._refreshed >= REFRESH:
+            self._refreshed = now
+            self._refresh()
+        for plan in self.plans.values():
+            if plan.due <= now:
+                self._submit(plan)
+                # The rhythm is kept: late by one poll is not late by all that follow, and no backlog is caught up.
+                plan.due = max(plan.due + plan.interval, now) if plan.due else now + plan.interval
+        next_due = min((plan.due for plan in self.plans.values()), default=now + wait)
+        self._store(self.engine.completed(max(0.005, min(wait, next_due - time.monotonic()))))
+
+    def close(self):
+        """Hang up, give the leases back and say goodbye."""
+        self._store(self.engine.completed())
+        if not self.engine.busy():
+            self._release(self.leases)
+        self.engine.close()
+
+    def goodbye(self):
+        """Note that this process stopped of its own will, so that nobody is told it fell silent."""
+        with self.registry.cursor() as cr:
+            cr.execute(f"UPDATE mrp_machine_worker SET stopped = {NOW} WHERE name = %s", [self.holder])
+
+    # Leases
+
+    def _heartbeat(self):
+        with self.registry.cursor() as cr:
+            cr.execute(
+                f"""INSERT INTO mrp_machine_worker (name, kind, started, last_seen, connections, events)
+                    VALUES (%(name)s, %(kind)s, {NOW}, {NOW}, %(connections)s, %(events)s)
+                    ON CONFLICT (name) DO UPDATE SET last_seen = EXCLUDED.last_seen, stopped = NULL,
+                        connections = EXCLUDED.connections, events = EXCLUDED.events""",
+                {
+                    "name": self.holder if self.polled_by == "worker" else f"{socket.gethostname()}:cron",
+                    "kind": self.polled_by,
+                    "connections": len(self.plans),
+                    "events": self.stored_events,
+                },
+            )
+
+    def _claim(self, only_due=False):
+        """Take free endpoints, many in one statement, up to this worker's share; one held by another is left alone."""
+        limit = None if only_due else self._share()
+        if limit is not None and len(self.leases) > limit:
+            surplus = dict(list(self.leases.items())[limit:])
+            self._release(surplus)
+        with self.registry.cursor() as cr:
+            cr.execute(
+                f"""
+                UPDATE mrp_machine_endpoint endpoint
+                   SET holder = %(holder)s, token = endpoint.token + 1,
+                       lease_until = {NOW} + %(lease)s * interval '1 second'
+                  FROM (SELECT candidate.id
+                          FROM mrp_machine_endpoint candidate
+                         WHERE (candidate.lease_until IS NULL OR candidate.lease_until < {NOW})
+                           AND EXISTS (
+                               SELECT FROM mrp_machine_connection_status status
+                                 JOIN mrp_machine_connection connection ON connection.id = status.connection_id
+                                 JOIN mrp_machine machine ON machine.id = connection.machine_id
+                                WHERE status.endpoint_id = candidate.id AND connection.active AND machine.active
+                                  AND connection.polled_by = %(polled_by)s
+                                  AND (NOT %(only_due)s OR status.next_poll IS NULL OR status.next_poll <= {NOW}))
+                         ORDER BY candidate.id
+                         LIMIT %(limit)s
+                           FOR NO KEY UPDATE SKIP LOCKED) free
+                 WHERE endpoint.id = free.id
+             RETURNING endpoint.id, endpoint.token""",
+                {
+                    "holder": self.holder,
+                    "lease": LEASE,
+                    "polled_by": self.polled_by,
+                    "only_due": only_due,
+                    "limit": None if limit is None else max(0, limit - len(self.leases)),
+                },
+                log_exceptions=False,
+            )
+            self.leases.update(cr.fetchall())
+
+    def _share(self):
+        """Return how many endpoints are this worker's fair part of all."""
+        with self.registry.cursor() as cr:
+            cr.execute(
+                f"""SELECT count(DISTINCT status.endpoint_id),
+                           greatest(1, (SELECT count(*) FROM mrp_machine_worker
+                                         WHERE kind = 'worker' AND stopped IS NULL
+                                           AND last_seen > {NOW} - %s * interval '1 second'))
+                      FROM mrp_machine_connection_status status
+                      JOIN mrp_machine_connection connection ON connection.id = status.connection_id
+                     WHERE connection.active AND connection.polled_by = 'worker'""",
+                [LEASE],
+            )
+            endpoints, workers = cr.fetchone()
+        return -(-endpoints // workers)
+
+    def _renew(self):
+        """Renew all leases in one statement and forget those that another took."""
+        if not self.leases:
+            return
+        with self.registry.cursor() as cr:
+            kept = cr.execute_values(
+                f"""UPDATE mrp_machine_endpoint endpoint
+                       SET lease_until = {NOW} + {LEASE} * interval '1 second'
+                      FROM (VALUES %s) AS mine (id, token)
+                     WHERE endpoint.id = mine.id AND endpoint.token = mine.token
+                 RETURNING endpoint.id""",
+                list(self.leases.items()),
+                page_size=len(self.leases),
+                fetch=True,
+            )
+        self._drop(self.leases.keys() - {row[0] for row in kept})
+
+    def _release(self, leases):
+        """Give leases back, so that another process need not wait for their end."""
+        if not leases:
+            return
+        leases = dict(leases)
+        self._drop(leases)
+        with self.registry.cursor() as cr:
+            cr.execute_values(
+                """UPDATE mrp_machine_endpoint endpoint SET holder = NULL, lease_until = NULL
+                     FROM (VALUES %s) AS mine (id, token)
+                    WHERE endpoint.id = mine.id AND endpoint.token = mine.token""",
+                list(leases.items()),
+                page_size=len(leases),
+            )
+
+    def _drop(self, endpoint_ids):
+        """Forget endpoints that are not ours any more and hang up."""
+        for endpoint_id in list(endpoint_ids):
+            self.leases.pop(endpoint_id, None)
+        for plan in [plan for plan in self.plans.values() if plan.endpoint_id not in self.leases]:
+            del self.plans[plan.connection_id]
+            self.engine.release(plan.endpoint)
+
+    # Configuration
+
+    def _refresh(self):
+        """Bring the plans up to date with the configuration; only what changed is built again."""
+        with self.registry.cursor() as cr:
+            cr.execute(
+                f"""SELECT connection.id, status.endpoint_id, machine.id, machine.mapping_version,
+                           connection.write_date, machine.write_date,
+                           status.failing_since IS NOT NULL, coalesce(status.failures, 0),
+                           greatest(0, extract(epoch FROM status.next_poll - {NOW}))
+                      FROM mrp_machine_connection connection
+                      JOIN mrp_machine_connection_status status ON status.connection_id = connection.id
+                      JOIN mrp_machine machine ON machine.id = connection.machine_id
+                     WHERE connection.active AND machine.active AND connection.polled_by = %s
+                       AND status.endpoint_id = ANY(%s)""",
+                [self.polled_by, list(self.leases)],
+            )
+            rows = {row[0]: row for row in cr.fetchall()}
+            for gone in self.plans.keys() - rows.keys():
+                self.engine.release(self.plans.pop(gone).endpoint)
+            env = None
+            for connection_id, row in rows.items():
+                signature = row[1:6]
+                plan = self.plans.get(connection_id)
+                if plan and plan.signature == signature:
+                    continue
+                env = env or api.Environment(cr, SUPERUSER_ID, {})
+                fresh = self._plan(env["mrp.machine.connection"].browse(connection_id), row, signature)
+                if plan and plan.endpoint != fresh.endpoint:
+                    self.engine.release(plan.endpoint)
+                if plan:
+                    fresh.lost, fresh.failures = plan.lost, plan.failures
+                self.plans[connection_id] = fresh
+
+    def _plan(self, connection, row, signature):
+        """Build what is needed to poll one connection, from its records."""
+        machine = connection.machine_id
+        signals = {}
+        for signal in connection.signal_ids:
+            hot = signal.value_id
+            try:
+                interpreter = Interpreter(signal._mapping())
+            except MappingInvalid as invalid:
+                # The form refuses such a signal; what came in another way costs only itself.
+                _logger.warning("signal %s of %s cannot be used: %s", signal.name, connection.name, invalid)
+                continue
+            signals[str(signal.id)] = _Signal(
+                id=signal.id,
+                name=signal.name,
+                value_id=hot.id,
+                interpreter=interpreter,
+                memory=hot.memory or {},
+                value=hot.value or None,
+                quality=hot.quality or None,
+            )
+        return _Plan(
+            connection_id=connection.id,
+            name=connection.name,
+            endpoint_id=row[1],
+            endpoint=connection._endpoint_key(),
+            machine_id=machine.id,
+            stream=machine._stream(str(connection.id)),
+            interval=connection.interval,
+            version=machine.mapping_version,
+            signature=signature,
+            job=PollJob(
+                key=connection.id,
+                protocol=connection.protocol,
+                options=connection._driver_options(),
+                signals=tuple(
+                    signal._signal_address() for signal in connection.signal_ids if str(signal.id) in signals
+                ),
+                deadline=min(20.0, max(6.0, 3 * connection.timeout)),
+                secrets=connection._secrets(),
+            ),
+            signals=signals,
+            lost=row[6],
+            failures=row[7],
+            due=time.monotonic() + float(row[8] or 0.0),
+        )
+
+    # Reading and storing
+
+    def _submit(self, plan):
+        if not self.engine.submit(plan.job):
+            plan.skipped += 1
+
+    def _store(self, outcomes):
+        """Turn what came back into events and store all of it in one transaction, or nothing of it.
+
+        What the database refused for a passing reason is kept and stored with the next outcomes: the readings were
+        taken, and a counter must not miss the moment they stand for.
+        """
+        outcomes = self._backlog + outcomes
+        self._backlog = []
+        if not outcomes:
+            return
+        try:
+            self._store_together(outcomes)
+        except OperationalError:
+            self._backlog = outcomes[-BACKLOG:]
+            _logger.info("storing readings met a conflict; they are stored with the next", exc_info=True)
+        except Exception:
+            # One connection that cannot be stored must not cost the others theirs.
+            if len(outcomes) > 1:
+                for outcome in outcomes:
+                    self._store([outcome])
+            else:
+                _logger.exception("what connection %s said could not be stored", outcomes[0].key)
+
+    def _store_together(self, outcomes):
+        """Store these outcomes in one transaction and adopt what the signals remember once it is committed."""
+        with self.registry.cursor() as cr:
+            ours = self._still_ours(cr, outcomes)
+            env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
+            batches, values, statuses, machines = [], [], [], {}
+            working = {}
+            for outcome in outcomes:
+                plan = self.plans.get(outcome.key)
+                # An answer to a question that the configuration no longer asks is nobody's.
+                if plan is None or outcome.job is not plan.job or plan.connection_id not in ours:
+                    continue
+                if outcome.readings is None:
+                    self._note_failure(cr, plan, outcome, statuses, machines)
+                    continue
+                events = self._interpret(plan, outcome, working, values)
+                self._note_success(plan, outcome, statuses, machines)
+                if events:
+                    ids = {signal.name: signal.id for signal in plan.signals.values()}
+                    machine = env["mrp.machine"].browse(plan.machine_id)
+                    batches.append((machine, plan.stream, ids, plan.version, events))
+            received = env["mrp.machine.event"]._receive(
+                env.ref("mrp_machine_connect.source_poller"), _merge(batches)
+            )
+            self._write_values(cr, values)
+            self._write_statuses(cr, statuses)
+            self._write_machines(cr, machines)
+            env.flush_all()
+        for signal, memory, value, quality, written in working.values():
+            signal.memory, signal.value, signal.quality = memory, value, quality
+            if written:
+                signal.written = time.monotonic()
+        if received:
+            self.stored_events += len(received)
+            self._wake_poster()
+
+    def _still_ours(self, cr, outcomes):
+        """Return the connections whose lease and configuration are still those that we read with.
+
+        The endpoints' rows stay locked against a new holder until we commit.
+        """
+        plans = {plan.connection_id: plan for outcome in outcomes if (plan := self.plans.get(outcome.key))}
+        if not plans:
+            return set()
+        rows = cr.execute_values(
+            """SELECT mine.connection_id, connection.write_date, machine.write_date, machine.mapping_version
+                 FROM mrp_machine_endpoint endpoint
+                 JOIN (VALUES %s) AS mine (connection_id, id, token)
+                   ON endpoint.id = mine.id AND endpoint.token = mine.token
+                 JOIN mrp_machine_connection connection ON connection.id = mine.connection_id
+                 JOIN mrp_machine machine ON machine.id = connection.machine_id
+                ORDER BY endpoint.id FOR SHARE OF endpoint""",
+            sorted((key, plan.endpoint_id, self.leases.get(plan.endpoint_id, -1)) for key, plan in plans.items()),
+            page_size=len(plans),
+            fetch=True,
+        )
+        return {
+            connection_id
+            for connection_id, connection_written, machine_written, version in rows
+            if plans[connection_id].signature[2:] == (version, connection_written, machine_written)
+        }
+
+    def _interpret(self, plan, outcome, working, values):
+        """Return the events of one answer, and note in ``working`` and ``values`` what is to be remembered."""
+        events = []
+        now = time.monotonic()
+        for reading in outcome.readings:
+            signal = plan.signals.get(reading.signal)
+            if signal is None:
+                continue
+            _signal, memory, value, quality, _written = working.get(
+                reading.signal, (signal, signal.memory, signal.value, signal.quality, False)
+            )
+            result = signal.interpreter.interpret(memory, reading)
+            text = None if result.value is None else str(result.value)
+            changed = result.changed or bool(result.events) or text != value or reading.quality.value != quality
+            write = changed or now - signal.written >= QUIET_WRITE
+            working[reading.signal] = (signal, result.memory, text, reading.quality.value, write)
+            events.extend(result.events)
+            if write:
+                values.append((signal.value_id, text, reading, result.memory))
+        return events
+
+    def _note_success(self, plan, outcome, statuses, machines):
+        back = plan.lost
+        if back:
+            _logger.info("machine connection %s is back", plan.name)
+            plan.lost, plan.failures = False, 0
+        now = time.monotonic()
+        if self.polled_by == "cron" or back or now - plan.status_written >= QUIET_WRITE / 3:
+            plan.status_written = now
+            statuses.append((plan, outcome, plan.interval))
+            machines[plan.machine_id] = ("ok", outcome.started + timedelta(seconds=outcome.seconds))
+
+    def _note_failure(self, cr, plan, outcome, statuses, machines):
+        plan.failures += 1
+        pause = min(plan.interval * 2 ** min(plan.failures, 10), max(plan.interval, LONGEST_BACKOFF))
+        plan.due = time.monotonic() + pause
+        if not plan.lost:
+            plan.lost = True
+            _logger.warning("machine connection %s is lost: %s", plan.name, outcome.code)
+            # A value of which nobody knows whether it still stands is stale; its time stays what it was.
+            cr.execute(
+                "UPDATE mrp_machine_signal_value SET quality = %s WHERE signal_id = ANY(%s) AND quality IS NOT NULL",
+                [Quality.STALE.value, [signal.id for signal in plan.signals.values()]],
+            )
+            for signal in plan.signals.values():
+                signal.quality = Quality.STALE.value
+        statuses.append((plan, outcome, pause))
+        machines.setdefault(plan.machine_id, ("failing", None))
+
+    def _write_values(self, cr, values):
+        if not values:
+            return
+        rows = {
+            value_id: (
+                value_id,
+                text,
+                _naive(reading.at),
+                _naive(reading.read_at),
+                reading.quality.value,
+                reading.code or None,
+                Json(reading.raw) if reading.raw else None,
+                Json(memory) if memory else None,
+            )
+            for value_id, text, reading, memory in values
+        }
+        cr.execute_values(
+            """UPDATE mrp_machine_signal_value hot
+                  SET value = coalesce(new.value, hot.value), at = new.at, read_at = new.read_at,
+                      quality = new.quality, code = new.code, raw = new.raw::jsonb, memory = new.memory::jsonb
+                 FROM (VALUES %s) AS new (id, value, at, read_at, quality, code, raw, memory)
+                WHERE hot.id = new.id""",
+            list(rows.values()),
+            template="(%s, %s::varchar, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s)",
+            page_size=len(rows),
+        )
+
+    def _write_statuses(self, cr, statuses):
+        if not statuses:
+            return
+        rows = {}
+        for plan, outcome, pause in statuses:
+            ended = _naive(outcome.started + timedelta(seconds=outcome.seconds))
+            failed = bool(outcome.code)
+            rows[plan.connection_id] = (
+                plan.connection_id,
+                ended,
+                None if failed else ended,
+                plan.failures if failed else 0,
+                outcome.code or None,
+                Json(outcome.params) if outcome.params else None,
+                outcome.seconds,
+                plan.skipped,
+                pause,
+                failed,
+            )
+            plan.skipped = 0
+        cr.execute_values(
+            f"""UPDATE mrp_machine_connection_status hot
+                   SET last_try = new.tried, last_ok = coalesce(new.ok, hot.last_ok), failures = new.failures,
+                       code = new.code, params = new.params::jsonb, seconds = new.seconds,
+                       skipped = coalesce(hot.skipped, 0) + new.skipped,
+                       next_poll = {NOW} + new.pause * interval '1 second',
+                       failing_since = CASE WHEN new.failed THEN coalesce(hot.failing_since, new.tried) END
+                  FROM (VALUES %s) AS new
+                       (id, tried, ok, failures, code, params, seconds, skipped, pause, failed)
+                 WHERE hot.connection_id = new.id""",
+            list(rows.values()),
+            template="(%s, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s, %s, %s, %s)",
+            page_size=len(rows),
+        )
+
+    def _write_machines(self, cr, machines):
+        if not machines:
+            return
+        cr.execute_values(
+            """UPDATE mrp_machine_status hot
+                  SET health = CASE WHEN hot.health = 'silent' AND new.health = 'failing' THEN 'silent'
+                                    ELSE new.health END,
+                      last_seen = coalesce(new.seen, hot.last_seen)
+                 FROM (VALUES %s) AS new (id, health, seen) WHERE hot.machine_id = new.id""",
+            [(machine_id, health, _naive(seen)) for machine_id, (health, seen) in machines.items()],
+            template="(%s, %s, %s::timestamp)",
+            page_size=len(machines),
+        )
+
+    def _wake_poster(self):
+        """Tell whoever posts that there is work. The worker posts itself, a moment later."""
+        if self.polled_by == "cron":
+            with self.registry.cursor() as cr:
+                api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]._wake()
+
+
+def _merge(batches):
+    """Join the batches of one stream: a backlog may hold two answers of one connection."""
+    merged = {}
+    for machine, stream, ids, version, events in batches:
+        if stream in merged:
+            merged[stream][4].extend(events)
+        else:
+            merged[stream] = (machine, stream, ids, version, list(events))
+    return list(merged.values())
+
+
+def _naive(moment):
+    return moment.replace(tzinfo=None) if moment else None

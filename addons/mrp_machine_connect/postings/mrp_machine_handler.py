@@ -1,0 +1,82 @@
+from odoo import api, models
+
+
+class MachineHandler(models.AbstractModel):
+    """Turns events of certain types into one kind of effect. One file a handler; another addon adds one by such a file.
+
+    The poster calls :meth:`_group` for each event and :meth:`_post` once for all events of a group, in a savepoint of
+    its own. Both run as the service user in the machine's company. What they raise is in ``postings/outcome.py``.
+    """
+
+    _name = "mrp.machine.handler"
+    _description = "Machine Event Handler"
+
+    #: The types of events that this handler takes; several handlers may take the same.
+    _event_types = ()
+    #: Whether it touches documents: such handlers obey posting mode and pause.
+    _touches_documents = True
+    #: Handlers with a lower number see an event first.
+    _handler_sequence = 10
+
+    @api.model
+    def _handler_name(self):
+        """Return the name under which effects are kept: the model's last part."""
+        return self._name.removeprefix("mrp.machine.handler.")
+
+    @api.model
+    def _title(self):
+        """Return the name of the effect for people."""
+        return self._description
+
+    @api.model
+    def _group(self, row):
+        """Return what the events of one effect have in common, hashable. Default: each event is an effect of its own.
+
+        :param row: one mrp.machine.event.posting
+        :raise Outcome: the event has no effect, or not yet
+        """
+        return row.id
+
+    @api.model
+    def _products(self, group):
+        """Return the ids of the products whose stock or reservation the effect of a group touches."""
+        return set()
+
+    @api.model
+    def _post(self, group, rows):
+        """Bring about the effect of a group of events, in the order in which they occurred.
+
+        :param group: what :meth:`_group` returned
+        :param rows: the mrp.machine.event.posting of the group
+        :return: the mrp.machine.posting that :meth:`_posting` made
+        :raise Outcome: not yet, or not at all; with several events each is then tried alone
+        """
+        raise NotImplementedError
+
+    @api.model
+    def _posting(self, rows, summary, document=None, **values):
+        """Write down an effect.
+
+        :param rows: the events' rows
+        :param str summary: what was done, translated
+        :param document: the record that carries it
+        :param values: further fields of mrp.machine.posting
+        """
+        events = rows.event_id
+        # sudo: postings are written by the poster alone, nobody has rights to
+        return (
+            self.env["mrp.machine.posting"]
+            .sudo()
+            .create(
+                {
+                    "machine_id": rows.machine_id.id,
+                    "handler": self._handler_name(),
+                    "res_model": document._name if document else False,
+                    "res_id": document.id if document else False,
+                    "occurred_from": min(events.mapped("occurred")),
+                    "occurred_to": max(events.mapped("occurred")),
+                    "summary": summary,
+                    **values,
+                }
+            )
+        )

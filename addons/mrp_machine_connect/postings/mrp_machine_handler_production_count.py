@@ -1,0 +1,187 @@
+from collections import defaultdict
+
+from odoo import api, models
+from odoo.tools import float_is_zero
+
+from .outcome import Ignored, LocksNeeded, Waiting
+
+#: Which column of the ledger a kind of count goes to.
+COLUMNS = {"good": "good", "reject": "reject", "rework": "rework", "total": "total"}
+
+
+class MachineHandlerProductionCount(models.AbstractModel):
+    """Pieces reported by a machine become quantity produced on its order.
+
+    Many events are folded into one write of the cumulative total: what the order shows plus what was counted since.
+    A person's own change on the order is therefore kept, and shown on the ledger.
+    """
+
+    _name = "mrp.machine.handler.production_count"
+    _inherit = "mrp.machine.handler"
+    _description = "Quantity on the Order"
+    _event_types = ("production.count", "production.cycle_completed", "correction.adjust")
+
+    @api.model
+    def _counted(self, event):
+        """Return ``(column of the ledger, pieces)`` of an event."""
+        data = event.data or {}
+        if event.type == "production.cycle_completed":
+            return "cycle", float(data.get("qty", 1))
+        if event.type == "correction.adjust":
+            return ("adjusted" if data.get("kind") == "good" else data.get("kind")), float(data["delta"])
+        return COLUMNS[data["kind"]], float(data["delta"])
+
+    @api.model
+    def _group(self, row):
+        event, machine = row.event_id, row.machine_id
+        column, pieces = self._counted(event)
+        if not pieces:
+            raise Ignored("no_pieces", self.env._("Nothing was counted."))
+        feeds = column in (machine.counting_role, "adjusted")
+        try:
+            production, workorder, explanation = machine._order_at(event)
+        except Waiting as waiting:
+            if feeds or column in ("reject", "rework"):
+                raise
+            raise Ignored("compared", self.env._("Another counter feeds the order, and no order ran.")) from waiting
+        self._check_order(production, workorder, feeds)
+        return ("feed" if feeds else "note", production.id, workorder.id, explanation)
+
+    @api.model
+    def _check_order(self, production, workorder, feeds):
+        if production.state in ("done", "cancel") or workorder.state in ("done", "cancel"):
+            raise Waiting(
+                "order_closed", self.env._("%s is closed already.", (workorder or production).display_name)
+            )
+        if feeds and production.product_id.tracking == "serial":
+            raise Waiting(
+                "serial",
+                self.env._("%s is tracked by serial number, one a piece.", production.product_id.display_name),
+            )
+        if feeds and not self._piece_unit()._has_common_reference(production.product_uom_id):
+            raise Waiting(
+                "unit",
+                self.env._(
+                    "%(order)s is in %(unit)s, and pieces cannot be converted to that.",
+                    order=production.display_name,
+                    unit=production.product_uom_id.name,
+                ),
+            )
+
+    @api.model
+    def _piece_unit(self):
+        return self.env.ref("uom.product_uom_unit")
+
+    @api.model
+    def _products(self, group):
+        kind, production_id, _workorder_id, _explanation = group
+        if kind != "feed":
+            return set()
+        production = self.env["mrp.production"].browse(production_id)
+        return set((production.move_raw_ids | production.move_finished_ids).product_id.ids)
+
+    @api.model
+    def _post(self, group, rows):
+        kind, production_id, workorder_id, explanation = group
+        production = self.env["mrp.production"].browse(production_id)
+        workorder = self.env["mrp.workorder"].browse(workorder_id)
+        machine = rows.machine_id
+        sums = defaultdict(float)
+        for event in rows.event_id:
+            column, pieces = self._counted(event)
+            sums[column] += pieces
+        # sudo: the ledger is the poster's own; people only read it
+        ledger = self.env["mrp.machine.ledger"].sudo()._for(machine, production, workorder)
+        values = {column: ledger[column] + pieces for column, pieces in sums.items()}
+        if any(value < 0 for column, value in values.items() if column != "adjusted"):
+            raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
+        ledger.write(values)
+        if kind == "feed":
+            posting = self._feed(production, workorder, ledger, rows, sum(sums.values()), explanation)
+        else:
+            posting = self._posting(
+                rows,
+                self.env._(
+                    "%(counts)s noted on %(order)s",
+                    counts=", ".join(f"{pieces:g} {column}" for column, pieces in sums.items()),
+                    order=production.display_name,
+                ),
+                production,
+                production_id=production.id,
+                workorder_id=workorder.id,
+                quantity=sum(sums.values()),
+                explanation=explanation,
+            )
+        machine._show_order(production, workorder)
+        return posting
+
+    @api.model
+    def _feed(self, production, workorder, ledger, rows, pieces, explanation):
+        """Write the order's new total once for all pieces of the group."""
+        same_order = [("production_id", "=", production.id), ("workorder_id", "=", workorder.id)]
+        ledgers = self.env["mrp.machine.ledger"].sudo().search(same_order)  # sudo: see _post
+        before = sum(ledgers.mapped("posted"))
+        # Folded in the machine's unit and converted as a total: 12 pieces one by one would round to 0.96 dozen.
+        delta = self._convert(before + pieces, production) - self._convert(before, production)
+        found = workorder.qty_produced if workorder else production.qty_producing
+        last_written = max(ledgers.mapped("last_written"))
+        by_hand = found - last_written
+        total = production.product_uom_id.round(found + delta)
+        if production.product_uom_id.compare(total, 0.0) < 0:
+            raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
+        self._write_total(production, workorder, total, min(rows.event_id.mapped("occurred")))
+        ledger.posted += pieces
+        if not float_is_zero(by_hand, precision_digits=6):
+            ledger.by_hand += by_hand
+        ledgers.last_written = total
+        return self._posting(
+            rows,
+            self.env._(
+                "%(pieces)s pieces on %(order)s, now %(total)s",
+                pieces=f"{pieces:+g}",
+                order=(workorder or production).display_name,
+                total=f"{total:g}",
+            ),
+            workorder or production,
+            production_id=production.id,
+            workorder_id=workorder.id,
+            quantity=pieces,
+            explanation=explanation,
+        )
+
+    @api.model
+    def _convert(self, pieces, production):
+        return self._piece_unit()._compute_quantity(pieces, production.product_uom_id, rounding_method="HALF-UP")
+
+    @api.model
+    def _write_total(self, production, workorder, total, began):
+        """Set the cumulative quantity of an order, by its work order where it has one."""
+        if not workorder:
+            if production.state == "confirmed":
+                production.with_context(force_date=True).date_start = began
+            production.qty_producing = total
+            production._set_qty_producing(False)
+            return
+        if workorder.state in ("blocked", "ready"):
+            # button_start would report the full quantity and take now for the start.
+            workorder.with_context(bypass_duration_calculation=True).write(
+                {
+                    "state": "progress",
+                    "date_start": began,
+                    "date_finished": workorder._calculate_date_finished(began),
+                }
+            )
+        workorder.qty_produced = total
+        # MRP takes the least of all work orders, cancelled ones too, and never goes back to 0 by itself.
+        open_orders = production.workorder_ids.filtered(lambda order: order.state != "cancel")
+        least = min(open_orders.mapped("qty_produced"))
+        if production.product_uom_id.compare(production.qty_producing, least) != 0:
+            production.qty_producing = least
+            production._set_qty_producing(False)
+
+    @api.model
+    def _check_locks(self, group, locked):
+        """Raise LocksNeeded unless all products of a group are among the locked ones (None: no locking)."""
+        needed = self._products(group)
+        if locked is not None and not needed <= locked:
+            raise LocksNeeded(needed)

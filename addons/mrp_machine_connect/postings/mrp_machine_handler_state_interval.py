@@ -1,0 +1,90 @@
+from odoo import api, models
+
+from .outcome import Ignored, Waiting
+
+
+class MachineHandlerStateInterval(models.AbstractModel):
+    """State changes become the machine's timeline; one that comes late splices into it."""
+
+    _name = "mrp.machine.handler.state_interval"
+    _inherit = "mrp.machine.handler"
+    _description = "Timeline"
+    _event_types = ("machine.state_changed",)
+    _touches_documents = False
+    _handler_sequence = 5
+
+    @api.model
+    def _state_of(self, event):
+        """Return ``(state, reason, code record)`` of an event; a code mapped since then counts.
+
+        :raise Waiting: the machine's own word for its state is not mapped
+        """
+        data = event.data or {}
+        raw = data.get("raw_value")
+        code = self.env["mrp.machine.code"]
+        if raw not in (None, ""):
+            code = code._lookup(event.machine_id, "state", raw)
+        if code:
+            return code.state, code.label or data.get("reason") or "", code
+        if data.get("unmapped") not in (None, ""):
+            raise Waiting(
+                "unknown_code",
+                self.env._("The machine says «%s», and nobody has said yet which state that is.", data["unmapped"]),
+                detail=f"state:{data['unmapped']}",
+            )
+        return data["state"], data.get("reason") or "", code
+
+    @api.model
+    def _post(self, group, rows):
+        event = rows.event_id
+        machine = event.machine_id
+        state, reason, code = self._state_of(event)
+        # sudo: the timeline is the poster's own; people only read it
+        timeline = self.env["mrp.machine.interval"].sudo()
+        at = event.occurred_us
+        current = timeline.search(
+            [
+                ("machine_id", "=", machine.id),
+                ("start_us", "<=", at),
+                "|",
+                ("end_us", "=", False),
+                ("end_us", ">", at),
+            ],
+            order="start_us desc",
+            limit=1,
+        )
+        if current and current.state == state and (current.reason or "") == reason:
+            raise Ignored("no_change", self.env._("The machine was in this state already."))
+        end = current.end_us
+        if not current:
+            following = timeline.search([("machine_id", "=", machine.id), ("start_us", ">", at)], order="start_us", limit=1)
+            end = following.start_us
+        production, workorder = machine._order_for_time(event)
+        values = {
+            "machine_id": machine.id,
+            "workcenter_id": machine.workcenter_id.id,
+            "state": state,
+            "reason": reason,
+            "raw_value": (event.data or {}).get("raw_value"),
+            "start_us": at,
+            "end_us": end or False,
+            "production_id": production.id,
+            "workorder_id": workorder.id,
+            "loss_id": code.loss_id.id,
+            "event_id": event.id,
+        }
+        if current.start_us == at:
+            # Two states at the very same moment: the later word counts, nothing of no length is left behind.
+            current.write(values)
+            interval = current
+        else:
+            current.end_us = at
+            interval = timeline.create(values)
+        (current | interval)._schedule_projection()
+        return self._posting(
+            rows,
+            self.env._("%(machine)s: %(state)s", machine=machine.name, state=interval._state_label()),
+            interval,
+            production_id=production.id,
+            workorder_id=workorder.id,
+        )

@@ -1,0 +1,11 @@
+from . import (
+    test_mrp_machine,
+    test_mrp_machine_event,
+    test_mrp_machine_interval,
+    test_mrp_machine_poller,
+    test_mrp_machine_poster,
+    test_mrp_machine_retention,
+    test_mrp_machine_security,
+    test_mrp_machine_watch,
+    test_mrp_workorder,
+)

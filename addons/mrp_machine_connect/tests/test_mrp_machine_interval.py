@@ -1,0 +1,222 @@
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from psycopg2 import IntegrityError
+
+from .common import MachineConnectCommon
+
+
+@tagged("post_install", "-at_install")
+class TestMachineInterval(MachineConnectCommon):
+    def timeline(self):
+        intervals = self.env["mrp.machine.interval"].search([("machine_id", "=", self.machine.id)], order="start_us")
+        began = self.at(0).timestamp()
+        return [
+            (row.state, row.start_us / 1e6 - began, row.end_us / 1e6 - began if row.end_us else None) for row in intervals
+        ]
+
+    def lines(self):
+        return [
+            (line.loss_id.name, (line.date_end - line.date_start).total_seconds(), line.workorder_id == self.workorder)
+            for line in self.workcenter.time_ids.sorted("date_start")
+        ]
+
+    def test_states_become_a_timeline(self):
+        self.receive(
+            self.machine, self.state("running", 0), self.state("fault", 100), self.state("running", 400.25)
+        )
+
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 100), ("fault", 100, 400.25), ("running", 400.25, None)])
+
+    def test_a_state_that_comes_late_splices_in(self):
+        self.receive(self.machine, self.state("running", 0), self.state("fault", 100))
+        self.post()
+        self.receive(self.machine, self.state("held", 50), self.state("running", 60))
+        self.post()
+
+        self.assertEqual(
+            self.timeline(), [("running", 0, 50), ("held", 50, 60), ("running", 60, 100), ("fault", 100, None)]
+        )
+
+    def test_a_state_before_all_others_ends_where_they_begin(self):
+        self.receive(self.machine, self.state("running", 100))
+        self.post()
+        self.receive(self.machine, self.state("idle", 50))
+        self.post()
+
+        self.assertEqual(self.timeline(), [("idle", 50, 100), ("running", 100, None)])
+
+    def test_the_same_state_again_changes_nothing(self):
+        self.receive(self.machine, self.state("running", 0))
+        self.post()
+        again = self.receive(self.machine, self.state("running", 30))
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, None)])
+        self.assertEqual(self.states(again, "state_interval"), ["ignored"])
+
+    def test_two_states_at_one_moment_leave_the_later_word(self):
+        self.receive(self.machine, self.state("running", 0), self.state("fault", 100), self.state("held", 100))
+
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 100), ("held", 100, None)])
+
+    def test_the_database_refuses_two_states_at_once(self):
+        self.receive(self.machine, self.state("running", 0), self.state("fault", 100))
+        self.post()
+
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            self.env.cr.execute(
+                """INSERT INTO mrp_machine_interval (machine_id, state, start_us, end_us)
+                   SELECT machine_id, 'held', start_us + 1, end_us FROM mrp_machine_interval
+                    WHERE machine_id = %s AND state = 'running'""",
+                [self.machine.id],
+            )
+            self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def test_time_is_booked_with_its_loss_at_the_machines_own_time(self):
+        self.receive(
+            self.machine,
+            self.state("running", 0),
+            self.state("fault", 600),
+            self.state("running", 1000),
+            self.state("held", 1600),
+            self.state("running", 1610),
+            self.state("starved", 2000),
+            self.state("running", 2400),
+            self.state("off", 3000),
+        )
+
+        self.post()
+
+        self.assertEqual(
+            self.lines(),
+            [
+                ("Fully Productive Time", 600, True),
+                ("Equipment Failure", 400, False),
+                ("Fully Productive Time", 600, True),
+                ("Reduced Speed", 10, True),
+                ("Fully Productive Time", 390, True),
+                ("Material Availability", 400, False),
+                ("Fully Productive Time", 600, True),
+            ],
+        )
+        first = self.workcenter.time_ids.sorted("date_start")[0]
+        self.assertEqual(first.date_start, self.at(0).replace(tzinfo=None))
+        self.assertAlmostEqual(self.workorder.duration, (600 + 600 + 10 + 390 + 600) / 60, places=1)
+
+    def test_a_late_state_corrects_the_time_lines(self):
+        self.receive(self.machine, self.state("running", 0), self.state("off", 1000))
+        self.post()
+        self.receive(self.machine, self.state("fault", 300), self.state("running", 700))
+        self.post()
+
+        self.assertEqual(
+            self.lines(),
+            [
+                ("Fully Productive Time", 300, True),
+                ("Equipment Failure", 400, False),
+                ("Fully Productive Time", 300, True),
+            ],
+        )
+
+    def test_a_stop_is_seen_while_it_lasts_and_never_leaves_an_open_line(self):
+        self.receive(self.machine, self.state("running", 0), self.state("fault", 100))
+        self.post()
+        self.machine.status_id.last_seen = self.at(400).replace(tzinfo=None)
+        intervals = self.env["mrp.machine.interval"].search([("machine_id", "=", self.machine.id)])
+
+        intervals._project(self.env)
+
+        self.assertEqual(self.lines()[-1], ("Equipment Failure", 300, False))
+        self.assertFalse(self.workcenter.time_ids.filtered(lambda line: not line.date_end))
+
+        self.receive(self.machine, self.state("running", 500))
+        self.post()
+        self.assertEqual(
+            self.lines(), [("Fully Productive Time", 100, True), ("Equipment Failure", 400, False)]
+        )
+
+    def test_without_an_order_only_real_stops_are_booked(self):
+        idle = self.idle_machine
+        self.receive(idle, self.state("running", 0), self.state("idle", 100), self.state("fault", 500), self.state("off", 900))
+
+        self.post()
+
+        lines = idle.workcenter_id.time_ids
+        self.assertEqual([(line.loss_id.name, line.duration) for line in lines], [("Equipment Failure", 6.67)])
+
+    def test_an_operators_running_timer_is_not_counted_twice(self):
+        operator = self.env["res.users"].create({"name": "Ann", "login": "ann"})
+        self.env["mrp.workcenter.productivity"].create(
+            {
+                "workcenter_id": self.workcenter.id,
+                "workorder_id": self.workorder.id,
+                "user_id": operator.id,
+                "loss_id": self.env.ref("mrp.block_reason7").id,
+                "date_start": self.at(0).replace(tzinfo=None),
+            }
+        )
+        self.receive(self.machine, self.state("running", 0), self.state("off", 600))
+
+        self.post()
+
+        machine_lines = self.workcenter.time_ids.filtered(lambda line: line.user_id != operator)
+        self.assertFalse(machine_lines)
+
+    def test_an_unmapped_state_waits_and_follows_once_it_is_mapped(self):
+        events = self.receive(
+            self.machine, self.state("running", 0), self.state("unknown", 100, raw="47", unmapped="47")
+        )
+        self.post()
+        self.assertEqual(self.states(events, "state_interval"), ["posted", "waiting"])
+        self.assertEqual(self.rows(events[1], "state_interval").reason, "unknown_code")
+        self.assertIn("47", self.rows(events[1], "state_interval").message)
+
+        self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": "47", "state": "setup", "label": "Tool change"}
+        )
+        self.post()
+
+        self.assertEqual(self.states(events, "state_interval"), ["posted", "posted"])
+        self.assertEqual(self.timeline(), [("running", 0, 100), ("setup", 100, None)])
+
+    def test_a_code_may_name_its_own_loss(self):
+        loss = self.env["mrp.workcenter.productivity.loss"].create(
+            {"name": "No operator", "loss_id": self.env.ref("mrp.category_availability").id}
+        )
+        self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": "12", "state": "held", "loss_id": loss.id}
+        )
+        self.receive(self.machine, self.state("held", 0, raw="12"), self.state("off", 600, raw="0"))
+
+        self.post()
+
+        self.assertEqual(self.lines(), [("No operator", 600, False)])
+
+    def test_stops_are_classed_by_their_length(self):
+        self.receive(
+            self.machine,
+            self.state("held", 0),
+            self.state("running", 59),
+            self.state("held", 100),
+            self.state("running", 160),
+            self.state("held", 200),
+            self.state("running", 500),
+        )
+        self.post()
+
+        stops = self.env["mrp.machine.interval"].search(
+            [("machine_id", "=", self.machine.id), ("state", "=", "held")], order="start_us"
+        )
+        self.assertEqual(stops.mapped("duration_class"), ["micro_stop", "short_stop", "down"])
+
+    def test_microseconds_survive(self):
+        self.receive(self.machine, self.state("running", 0.000001), self.state("held", 0.000003))
+        self.post()
+
+        first = self.env["mrp.machine.interval"].search([("machine_id", "=", self.machine.id)], order="start_us", limit=1)
+        self.assertEqual(first.end_us - first.start_us, 2)

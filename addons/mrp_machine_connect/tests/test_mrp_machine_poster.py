@@ -1,0 +1,337 @@
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from .common import MachineConnectCommon
+
+
+@tagged("post_install", "-at_install")
+class TestMachinePoster(MachineConnectCommon):
+    def test_a_count_becomes_quantity_of_the_loaded_order(self):
+        events = self.receive(self.machine, self.count(5))
+
+        self.post()
+
+        self.assertEqual(self.states(events), ["posted"])
+        self.assertEqual(self.order.qty_producing, 5)
+        self.assertEqual(self.workorder.qty_produced, 5)
+        self.assertEqual(self.workorder.state, "progress")
+        self.assertEqual(self.order.state, "progress")
+        picked = self.order.move_raw_ids.mapped("quantity")
+        self.assertEqual(sorted(picked), [5, 20])
+
+    def test_a_count_without_an_order_waits_and_holds_up_no_other(self):
+        lost = self.receive(self.idle_machine, self.count(3))
+        good = self.receive(self.machine, self.count(5))
+
+        self.post()
+
+        self.assertEqual(self.states(lost), ["waiting"])
+        self.assertEqual(self.rows(lost).reason, "no_order")
+        self.assertTrue(self.rows(lost).message)
+        self.assertTrue(self.rows(lost).remedy)
+        self.assertEqual(self.states(good), ["posted"])
+
+    def test_an_event_received_twice_has_its_effect_once(self):
+        first = self.receive(self.machine, self.count(5))
+        again = self.receive(self.machine, self.count(5))
+        self.post()
+        self.receive(self.machine, self.count(5))
+        self.post()
+
+        self.assertEqual(len(first), 1)
+        self.assertFalse(again)
+        self.assertEqual(self.order.qty_producing, 5)
+
+    def test_counts_out_of_order_add_up_to_the_same(self):
+        self.receive(self.machine, self.count(5, seconds=120, before=10))
+        self.post()
+        self.receive(self.machine, self.count(7, seconds=60, before=3))
+        self.post()
+
+        self.assertEqual(self.order.qty_producing, 12)
+
+    def test_two_hundred_counts_are_one_write_of_the_order(self):
+        self.receive(self.machine, *[self.count(1, seconds=second, before=second) for second in range(200)])
+
+        self.post()
+
+        self.assertEqual(self.order.qty_producing, 200)
+        postings = self.env["mrp.machine.posting"].search([("production_id", "=", self.order.id)])
+        self.assertEqual(len(postings), 1)
+        self.assertEqual(len(postings.event_posting_ids), 200)
+
+    def test_what_a_person_entered_on_the_order_is_kept_and_shown(self):
+        self.receive(self.machine, self.count(10))
+        self.post()
+        self.workorder.qty_produced = 8
+
+        self.receive(self.machine, self.count(5, seconds=90, before=10))
+        self.post()
+
+        self.assertEqual(self.order.qty_producing, 13)
+        ledger = self.env["mrp.machine.ledger"].search([("production_id", "=", self.order.id)])
+        self.assertEqual((ledger.good, ledger.posted, ledger.by_hand), (15, 15, -2))
+
+    def test_several_machines_on_one_work_order_add_up(self):
+        second = self.make_machine("press2", workcenter=self.workcenter)
+        self.env["mrp.machine.loading"]._load(second, self.order, self.workorder, self.at(0).replace(tzinfo=None))
+        self.receive(self.machine, self.count(10))
+        self.receive(second, self.count(4))
+
+        self.post(self.machine, second)
+        self.receive(second, self.count(1, seconds=90))
+        self.post(self.machine, second)
+
+        self.assertEqual(self.order.qty_producing, 15)
+
+    def test_an_order_without_work_orders_counts_when_it_is_loaded(self):
+        bom = self.env["mrp.bom"].create(
+            {"product_tmpl_id": self.product.product_tmpl_id.id, "bom_line_ids": [
+                (0, 0, {"product_id": self.component_a.id, "product_qty": 2})]}
+        )  # fmt: skip
+        order = self.make_order(50, bom=bom)
+        self.env["mrp.machine.loading"]._load(
+            self.idle_machine, order, self.env["mrp.workorder"], self.at(0).replace(tzinfo=None)
+        )
+        self.receive(self.idle_machine, self.count(7))
+
+        self.post()
+
+        self.assertEqual(order.qty_producing, 7)
+        self.assertEqual(order.move_raw_ids.quantity, 14)
+
+    def test_without_loading_the_single_work_order_in_progress_is_meant(self):
+        self.env["mrp.machine.loading"]._unload(self.machine, self.at(1).replace(tzinfo=None))
+        self.workorder.with_context(bypass_duration_calculation=True).write(
+            {"state": "progress", "date_start": self.at(2).replace(tzinfo=None)}
+        )
+        events = self.receive(self.machine, self.count(3))
+        self.post()
+        self.assertEqual(self.order.qty_producing, 3)
+
+        other = self.make_order(10).workorder_ids
+        other.with_context(bypass_duration_calculation=True).write(
+            {"state": "progress", "date_start": self.at(2).replace(tzinfo=None)}
+        )
+        ambiguous = self.receive(self.machine, self.count(4, seconds=90))
+        self.post()
+
+        self.assertEqual(self.states(events), ["posted"])
+        self.assertEqual(self.rows(ambiguous).reason, "ambiguous")
+        self.assertEqual(self.order.qty_producing, 3)
+
+    def test_an_event_goes_to_the_order_that_was_loaded_at_its_own_time(self):
+        other = self.make_order(100)
+        self.env["mrp.machine.loading"]._load(
+            self.machine, other, other.workorder_ids, self.at(1000).replace(tzinfo=None)
+        )
+        self.receive(self.machine, self.count(4, seconds=1500), self.count(3, seconds=500))
+
+        self.post()
+
+        self.assertEqual((self.order.qty_producing, other.qty_producing), (3, 4))
+
+    def test_a_count_that_spans_a_change_of_order_waits(self):
+        other = self.make_order(100)
+        self.env["mrp.machine.loading"]._load(
+            self.machine, other, other.workorder_ids, self.at(1000).replace(tzinfo=None)
+        )
+        window = [self.at(900).isoformat(), self.at(1100).isoformat()]
+        events = self.receive(self.machine, self.count(9, seconds=1100, window=window))
+
+        self.post()
+
+        self.assertEqual(self.rows(events).reason, "spans_change")
+
+    def test_a_closed_order_takes_nothing_more(self):
+        self.receive(self.machine, self.count(5))
+        self.post()
+        self.order.with_context(skip_backorder=True, skip_consumption=True).button_mark_done()
+        self.assertEqual(self.order.state, "done")
+        events = self.receive(self.machine, self.count(2, seconds=90, before=5))
+
+        self.post()
+
+        self.assertEqual(self.rows(events).reason, "order_closed")
+        self.assertEqual(self.order.qty_produced, 5)
+        self.assertEqual(sum(self.order.move_finished_ids.filtered(lambda m: m.state == "done").mapped("quantity")), 5)
+
+    def test_a_dozen_is_counted_as_a_total_not_piece_by_piece(self):
+        order = self.make_order(10, product_uom_id=self.env.ref("uom.product_uom_dozen").id)
+        self.env["mrp.machine.loading"]._load(
+            self.idle_machine, order, order.workorder_ids, self.at(0).replace(tzinfo=None)
+        )
+        for piece in range(24):
+            self.receive(self.idle_machine, self.count(1, seconds=piece, before=piece))
+            self.post()
+
+        self.assertEqual(order.qty_producing, 2)
+
+    def test_a_unit_that_has_nothing_to_do_with_pieces_waits(self):
+        self.product.uom_id = self.env.ref("uom.product_uom_kgm")
+        order = self.make_order(10, product_uom_id=self.env.ref("uom.product_uom_kgm").id)
+        self.env["mrp.machine.loading"]._load(
+            self.idle_machine, order, order.workorder_ids, self.at(0).replace(tzinfo=None)
+        )
+        events = self.receive(self.idle_machine, self.count(1))
+
+        self.post()
+
+        self.assertEqual(self.rows(events).reason, "unit")
+
+    def test_cycles_feed_the_order_and_the_counter_is_compared(self):
+        self.machine.counting_role = "cycle"
+        self.receive(self.machine, *[self.cycle(100 * n) for n in range(1, 21)])
+        self.receive(self.machine, *[self.count(1, seconds=100 * n, before=1088 + n) for n in range(2, 21)])
+
+        self.post()
+
+        self.assertEqual(self.order.qty_producing, 20)
+        ledger = self.env["mrp.machine.ledger"].search([("production_id", "=", self.order.id)])
+        self.assertEqual((ledger.cycle, ledger.good, ledger.difference), (20, 19, 1))
+        self.assertEqual(self.order.machine_difference, 1)
+
+    def test_rejects_are_counted_and_are_no_quantity(self):
+        self.receive(self.machine, self.count(5), self.count(2, kind="reject"))
+
+        self.post()
+
+        self.assertEqual(self.order.qty_producing, 5)
+        self.assertEqual(self.machine.reject, 2)
+
+    def test_a_correction_needs_a_reason_and_goes_through_the_log(self):
+        self.receive(self.machine, self.count(10))
+        self.post()
+
+        event = self.machine._adjust("good", -3, "Three fell off the belt", at=self.at(100).replace(tzinfo=None))
+        self.post()
+
+        self.assertEqual(self.order.qty_producing, 7)
+        self.assertEqual(self.states(event), ["posted"])
+        self.assertEqual(event.user_id, self.env.user)
+        ledger = self.env["mrp.machine.ledger"].search([("production_id", "=", self.order.id)])
+        self.assertEqual((ledger.good, ledger.adjusted, ledger.posted), (10, -3, 7))
+
+    def test_more_cannot_be_taken_away_than_there_is(self):
+        self.receive(self.machine, self.count(2))
+        self.post()
+        event = self.machine._adjust("good", -3, "Miscounted", at=self.at(100).replace(tzinfo=None))
+
+        self.post()
+
+        self.assertEqual(self.rows(event).reason, "below_zero")
+        self.assertEqual(self.order.qty_producing, 2)
+
+    def test_all_pieces_can_be_taken_back(self):
+        self.receive(self.machine, self.count(2))
+        self.post()
+        self.machine._adjust("good", -2, "Test pieces", at=self.at(100).replace(tzinfo=None))
+
+        self.post()
+
+        self.assertEqual((self.order.qty_producing, self.workorder.qty_produced), (0, 0))
+        self.assertEqual(sum(self.order.move_raw_ids.mapped("quantity")), 0)
+
+    def test_held_events_wait_for_a_person_and_then_count(self):
+        events = self.receive(
+            self.machine,
+            self.event(
+                "production.count",
+                60,
+                {"kind": "good", "delta": 3763, "total_before": 0, "total_after": 3763, "unit": "C62"},
+                held="jump",
+            ),
+        )
+        self.post()
+        self.assertEqual(self.states(events), ["held"])
+        self.assertTrue(self.rows(events).message)
+        self.assertEqual(self.order.qty_producing, 0)
+
+        self.rows(events).action_retry()
+        self.post()
+        self.assertEqual(self.states(events), ["held"], "retry is not release")
+
+        self.rows(events).action_release()
+        self.post()
+
+        self.assertEqual(self.states(events), ["posted"])
+        self.assertEqual(self.order.qty_producing, 3763)
+        self.assertEqual(self.rows(events).released_by, self.env.user)
+
+    def test_pause_keeps_events_and_posts_them_afterwards(self):
+        self.machine.write({"pause_until": "2099-01-01 00:00:00", "pause_reason": "Stocktaking"})
+        events = self.receive(self.machine, self.count(5))
+        self.post()
+        self.assertEqual(self.rows(events).reason, "paused")
+        self.assertIn("Stocktaking", self.rows(events).message)
+
+        self.machine.action_resume()
+        self.post()
+
+        self.assertEqual(self.states(events), ["posted"])
+        self.assertEqual(self.order.qty_producing, 5)
+
+    def test_an_observed_machine_touches_no_order(self):
+        self.machine.posting_mode = "observe"
+        events = self.receive(self.machine, self.count(5), self.state("running", 10))
+
+        self.post()
+
+        self.assertEqual(self.rows(events).mapped("reason"), ["observe"])
+        self.assertEqual(self.order.qty_producing, 0)
+        self.assertEqual(self.machine.state, "running")
+        self.assertEqual(self.env["mrp.machine.interval"].search_count([("machine_id", "=", self.machine.id)]), 1)
+        self.assertFalse(self.workcenter.time_ids)
+
+    def test_loading_an_order_lets_retry_succeed(self):
+        events = self.receive(self.idle_machine, self.count(3))
+        self.post()
+        order = self.make_order(10)
+        self.env["mrp.machine.loading"]._load(
+            self.idle_machine, order, order.workorder_ids, self.at(0).replace(tzinfo=None)
+        )
+
+        self.rows(events).action_retry()
+        self.post()
+
+        self.assertEqual(self.states(events), ["posted"])
+        self.assertEqual(order.qty_producing, 3)
+
+    def test_one_guilty_event_of_a_group_does_not_keep_the_others(self):
+        good = self.receive(self.machine, self.count(1, seconds=1), self.count(1, seconds=2, before=1))
+        bad = self.machine._adjust("reject", -5, "Typing error", at=self.at(3).replace(tzinfo=None))
+        also = self.receive(self.machine, self.count(2, kind="reject", seconds=4))
+
+        self.post()
+
+        self.assertEqual(self.states(good), ["posted", "posted"])
+        self.assertEqual(self.states(also), ["posted"])
+        self.assertEqual(self.states(bad), ["waiting"])
+
+    def test_every_event_is_explained_by_exactly_one_row_a_handler(self):
+        self.receive(self.machine, self.count(5), self.state("running", 1), self.event("meter.reading", 5, {"value": 3}))
+        self.post()
+        self.post()
+
+        self.env.cr.execute(
+            """SELECT event.id FROM mrp_machine_event event
+                 LEFT JOIN mrp_machine_event_posting row ON row.event_id = event.id
+                WHERE event.machine_id = %s GROUP BY event.id
+               HAVING count(row.id) = 0 OR count(row.id) != count(DISTINCT row.handler)""",
+            [self.machine.id],
+        )
+        self.assertFalse(self.env.cr.fetchall())
+
+    def test_only_a_supervisor_decides_on_exceptions(self):
+        events = self.receive(self.idle_machine, self.count(3))
+        self.post()
+        operator = self.env["res.users"].create(
+            {
+                "name": "Operator",
+                "login": "operator",
+                "group_ids": [(6, 0, [self.env.ref("mrp_machine_connect.group_operator").id])],
+            }
+        )
+
+        with self.assertRaises(UserError):
+            self.rows(events).with_user(operator).action_retry()

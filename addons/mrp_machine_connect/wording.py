@@ -1,0 +1,101 @@
+"""How the pure core's codes are said to a person: what happened, where, and what to do. Odoo words and translates."""
+
+
+def field_label(env, field):
+    """Return the name of a driver's option as it stands on the form, or the option itself."""
+    names = {"password": "password", "signals": "signal_ids"}
+    connection = env["mrp.machine.connection"]._fields
+    signal = env["mrp.machine.signal"]._fields
+    name = names.get(field, field)
+    described = connection.get(name) or signal.get(name)
+    return described._description_string(env) if described is not None else field
+
+
+def sentence(env, code, params=None, field=""):
+    """Return one sentence, or two, about a code of ``machine_connect.errors``.
+
+    :param str code: from ``machine_connect.errors.CODES``
+    :param dict params: what the code concerns
+    :param str field: the option it concerns, put in front by its name on the form
+    """
+    values = _Named({key: value for key, value in (params or {}).items()})
+    words = _sentences(env).get(code)
+    text = words % values if words else env._("The connection failed (%s).", code)
+    return f"{field_label(env, field)}: {text}" if field else text
+
+
+class _Named(dict):
+    """Parameters of a sentence; one that the code did not bring shows as a dash."""
+
+    def __missing__(self, key):
+        return "–"
+
+
+def _sentences(env):
+    _ = env._
+    return {
+        "missing": _("This is needed."),
+        "not_a_number": _("This must be a number."),
+        "out_of_range": _("This number is outside its range (%(minimum)s to %(maximum)s)."),
+        "unknown_choice": _("«%(value)s» is not one of the choices."),
+        "unknown_option": _("The protocol has no such setting."),
+        "host_invalid": _("«%(value)s» is neither the name nor the address of a machine. Write it without http:// or a port."),
+        "url_invalid": _("«%(value)s» is not an OPC UA address. It looks like opc.tcp://host:4840."),
+        "password_unprotected": _(
+            "The password would be sent in clear. Choose a security policy, or allow the plain password on this connection."
+        ),
+        "library_missing": _("The Python library %(library)s is missing on the server. Install it: pip install '%(requirement)s'."),
+        "unknown_host": _("No machine is known by the name «%(host)s». Check the spelling, or write its IP address."),
+        "connection_refused": _(
+            "%(host)s answers, but nothing listens on port %(port)s. Check the port, and whether the server on the machine "
+            "is switched on."
+        ),
+        "connection_timeout": _(
+            "Nothing answered within %(timeout)s s. Check the address, the cable and whether a firewall lies between."
+        ),
+        "connection_lost": _("The machine hung up. Some devices serve only one client: is another program connected?"),
+        "unreachable": _("There is no way from this server to that network. Ask the network's administrator."),
+        "serial_not_found": _("There is no serial port «%(port)s» on the machine where the poller runs."),
+        "serial_denied": _("The serial port «%(port)s» may not be opened. Add the poller's user to the group «dialout»."),
+        "serial_busy": _("The serial port «%(port)s» is used by another program."),
+        "protocol_error": _(
+            "What answers there speaks another protocol. Check port and protocol (Modbus TCP or RTU over TCP)."
+        ),
+        "deadline": _("The machine did not answer all questions within %(seconds)s s. Read fewer signals or poll less often."),
+        "internal": _("The driver failed (%(error)s). The server's log says more; please report it."),
+        "certificate_rejected": _(
+            "The server does not trust our certificate. Ask its administrator to trust the certificate shown below, then "
+            "test again."
+        ),
+        "certificate_untrusted": _(
+            "The server shows another certificate (%(fingerprint)s) than the expected one. If it was renewed on purpose, "
+            "enter the new fingerprint."
+        ),
+        "certificate_invalid": _("The certificate or its key cannot be used: %(detail)s. Delete both files to have new ones made."),
+        "certificate_expired": _("The certificate is outside its dates. Delete it to have a new one made, and check both clocks."),
+        "password_wrong": _("The server refuses this user or password."),
+        "anonymous_refused": _("The server does not let anonymous users in. Enter a user and a password."),
+        "security_unsupported": _("The server does not offer this security. It offers: %(offered)s."),
+        "too_many_sessions": _("The server has no free session. Close other clients or wait until old sessions expire."),
+        "address_invalid": _(
+            "«%(address)s» is not an address. Modbus: holding:100, input:0x48, coil:5, discrete:3 or 40101. OPC UA: "
+            "nsu=<namespace>;s=<name>."
+        ),
+        "type_invalid": _("This data type does not fit the address."),
+        "illegal_function": _("The device does not know this kind of register. Try input instead of holding, or the reverse."),
+        "illegal_address": _("The device has nothing at this address. Many manuals count from 1: try one less."),
+        "illegal_value": _("The device refuses so many registers at once. Lower «Max Registers» on the connection."),
+        "device_failure": _("The device reports a failure of its own."),
+        "device_busy": _("The device is busy. Poll less often."),
+        "gateway_no_path": _("The gateway has no way to this unit. Check the unit number."),
+        "gateway_no_answer": _("The unit behind the gateway does not answer. Check the unit number and its supply."),
+        "no_answer": _("The unit %(unit)s does not answer. Check the unit number."),
+        "answer_mismatch": _("The answer did not fit the question and was thrown away. If it stays so, poll less often."),
+        "decode_failed": _("The bytes are not of this type. Check data type, length and encoding."),
+        "namespace_unknown": _("The server has no namespace «%(namespace)s». Use Browse to pick the address again."),
+        "node_unknown": _("The server has no such node. Use Browse to pick the address again."),
+        "node_not_a_variable": _("This node is a folder and has no value. Use Browse to pick one below it."),
+        "access_denied": _("The server does not let this user read the value."),
+        "bad_status": _("The device marks the value as bad (%(status)s)."),
+        "unavailable": _("The machine itself says that it has no value now."),
+    }

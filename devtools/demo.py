@@ -1,0 +1,111 @@
+"""How does a person see the suite at work? Odoo, the worker and a simulated plant, on one machine, until Ctrl-C.
+
+The database ``demo`` lies on the durable PostgreSQL and is kept: run again to continue, ``--fresh`` to start over.
+"""
+
+import urllib.error
+import urllib.request
+
+from . import environment, odoo_process, postgres, ready, template, virtualenv
+from .children import Family
+from .environment import ADDONS, ROOT, Problem, say, step
+
+PLANT_PORTS = {15020: "press (Modbus TCP)", 14840: "filler (OPC UA)", 14850: "CNC (replayed over OPC UA)"}
+
+WHAT_TO_SEE = """
+  Odoo          {url}
+  log in        admin, password admin
+  look at       Machines: three machines change state, events arrive
+                Manufacturing > Operations > Manufacturing Orders: the orders in progress count up
+                Machines > Exceptions: what could not be posted, and why
+                Maintenance: requests from alarms and jams
+  the plant     {plant}
+  logs          .odoo/log/
+
+  Ctrl-C stops everything; ./dev demo continues; ./dev demo --fresh starts over.
+"""
+
+
+def main(port, fresh):
+    """Set up what is missing, run everything, return when interrupted."""
+    _refuse_taken(port)
+    was_running = not postgres.FAST.existing and postgres.FAST.is_running()
+    ready.tools()
+    started_durable = postgres.DURABLE  # stopped at the end unless somebody else works on it
+    try:
+        database = _database(fresh)
+        if not was_running:
+            postgres.FAST.stop_if_unused()
+        _run(database, port)
+    except KeyboardInterrupt:
+        say("stopped; ./dev demo continues")
+    finally:
+        started_durable.stop_if_unused()
+
+
+def plant_command(*arguments):
+    """The command line of the simulator."""
+    if not (ROOT / "simulator" / "__main__.py").is_file():
+        raise Problem("There is no simulator in this clone yet: simulator/__main__.py is missing")
+    return [virtualenv.PYTHON, "-m", "simulator", *arguments]
+
+
+def _refuse_taken(port):
+    if environment.port_answers(port):
+        raise Problem(f"Port {port} is taken, perhaps by another demo: ./dev demo --port {port + 1}")
+    for taken, machine in PLANT_PORTS.items():
+        if environment.port_answers(taken):
+            raise Problem(f"Port {taken}, where the {machine} listens, is taken; perhaps another ./dev demo runs")
+
+
+def _database(fresh):
+    """The full name of the demo's database, made from the template or brought up to the code."""
+    cluster = postgres.DURABLE
+    database = cluster.database("demo")
+    noted = cluster.databases().get(database)
+    if fresh or noted is None:
+        template.set_up_durable()
+        with step("making the database demo"):
+            cluster.clone(cluster.database(template.ours()), database)
+    elif noted == _code():
+        return database
+    with step("bringing our addons in the database up to the code"):
+        template.update(cluster, database, log="update-demo")
+    cluster.note(database, _code())
+    return database
+
+
+def _code():
+    """A word that changes when anything of our addons does."""
+    kinds = {".py", ".xml", ".csv", ".js", ".scss", ".css", ".po", ".json", ".svg", ".png"}
+    files = sorted(path for path in ADDONS.rglob("*") if path.suffix in kinds and "tests" not in path.parts)
+    return environment.fingerprint(*(part for path in files for part in (str(path.relative_to(ROOT)), path)))
+
+
+def _run(database, port):
+    cluster = postgres.DURABLE
+    configuration = odoo_process.configuration(
+        cluster, "demo", db_name=database, http_port=port, max_cron_threads=2, list_db=False
+    )
+    variables = odoo_process.variables(cluster)
+    url = f"http://127.0.0.1:{port}"
+    with Family() as family:
+        say("starting the plant, Odoo and the worker …")
+        if (ROOT / "simulator" / "__main__.py").is_file():
+            family.start("plant", plant_command(), odoo_process.variables())
+        family.start("odoo", odoo_process.command(configuration, "server"), variables)
+        if odoo_process.has_worker():
+            worker = odoo_process.worker_command()
+            family.start("worker", worker, {**variables, "ODOO_RC": str(configuration)})
+        family.wait_until(lambda: _serves(url), f"Odoo does not answer at {url}", 120)
+        plant = ", ".join(f"{machine} on {number}" for number, machine in PLANT_PORTS.items())
+        print(WHAT_TO_SEE.format(url=url, plant=plant), flush=True)
+        family.watch()
+
+
+def _serves(url):
+    try:
+        with urllib.request.urlopen(f"{url}/web/login", timeout=30) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,30 @@
+"""In which order is everything made ready, and which database does a command mean?"""
+
+from . import environment, odoo_source, postgres, template, virtualenv
+from .environment import Problem
+
+
+def tools():
+    """Odoo, Python packages and running PostgreSQL servers."""
+    with environment.alone("setup"):
+        odoo_source.set_up()
+        virtualenv.set_up()
+        postgres.set_up()
+
+
+def everything(fresh=False):
+    """The tools and the template databases."""
+    tools()
+    template.set_up(fresh)
+    template.set_up_durable()
+
+
+def database(name):
+    """The cluster that holds a database and its full name there; the durable one is looked at first."""
+    for cluster in (postgres.DURABLE, postgres.FAST):
+        if cluster.database(name) in cluster.databases():
+            return cluster, cluster.database(name)
+    found = sorted({*postgres.DURABLE.databases(), *postgres.FAST.databases()} - {"postgres", "template0", "template1"})
+    if name == "demo":
+        raise Problem("There is no demo yet: ./dev demo")
+    raise Problem(f"There is no database {name}; there are: {', '.join(found)}")

@@ -1,0 +1,179 @@
+"""How are the tests run? Four tiers by what they need, each a pytest process of its own, in this order:
+
+unit (neither Odoo nor a database) · odoo (our addons' own tests) · integration (real servers and processes on a
+durable PostgreSQL) · browser (Chromium). Skipped tests and empty runs are failures.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+
+from . import environment, odoo_process, packages, postgres, ready, template, virtualenv
+from .environment import ADDON_NAMES, LOGS, ROOT, Problem, say
+
+TIERS = ("unit", "odoo", "integration", "browser")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_COMMAND = "apt-get install -y --no-install-recommends chromium fonts-liberation"
+NO_TESTS_RAN = 5
+
+
+def main(tiers, selection=None, full=False, fresh=False, arguments=()):
+    """Run tiers and return the exit code.
+
+    :param list tiers: names of tiers, empty for all
+    :param str selection: an expression for pytest's ``-k``
+    :param bool full: run the tests marked ``full`` as well
+    :param list arguments: anything else for pytest; files and folders among them replace those of the tier
+    """
+    paths = [argument for argument in arguments if (ROOT / argument.partition("::")[0]).exists()]
+    others = [argument for argument in arguments if argument not in paths]
+    tiers = tiers or sorted({_tier_of(path) for path in paths}, key=TIERS.index) or TIERS
+    if selection:
+        others += ["-k", selection]
+    if full:
+        os.environ["MACHINE_CONNECT_FULL"] = "1"
+
+    codes, reports = {}, {}
+    for tier in tiers:
+        if len(tiers) > 1:
+            print(f"\n######## {tier} ########", flush=True)
+        try:
+            chosen = [path for path in paths if _tier_of(path) == tier]
+            codes[tier], reports[tier] = _run(tier, chosen, others, fresh)
+        except Problem as problem:
+            print(f"{tier}: {problem}", flush=True)
+            codes[tier], reports[tier] = 1, {}
+    if selection and any(code != NO_TESTS_RAN for code in codes.values()):
+        codes = {tier: code for tier, code in codes.items() if code != NO_TESTS_RAN}
+    failed = [tier for tier, code in codes.items() if code]
+    if len(tiers) > 1:
+        print(f"\n{_closing_line(reports, failed)}", flush=True)
+    return 1 if failed else 0
+
+
+def _tier_of(path):
+    """The tier a test file belongs to, by where it lies."""
+    parts = path.partition("::")[0].split("/")
+    if parts[0] == "tests" and len(parts) > 1 and parts[1] in TIERS:
+        return parts[1]
+    if parts[0] == "addons":
+        return "odoo"
+    raise Problem(f"{path} is not among the tests: give a file below tests/unit, tests/integration, … or addons/")
+
+
+def _run(tier, paths, arguments, fresh):
+    prepare = {"unit": _unit, "odoo": _odoo, "integration": _integration, "browser": _browser}[tier]
+    with prepare(paths, fresh) as (tier_arguments, variables):
+        return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(tier))], variables)
+
+
+def _pytest(tier, arguments, variables):
+    """Run pytest and return its exit code and what it counted."""
+    report = LOGS / f"test-{tier}-{os.getpid()}.json"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    command = [virtualenv.PYTHON, "-m", "pytest", "-p", "devtools.no_silent_green", *arguments]
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=ROOT,
+            env={**variables, "DEV_TEST_REPORT": str(report)},
+            check=False,
+        )
+        return done.returncode, json.loads(report.read_text()) if report.exists() else {}
+    finally:
+        report.unlink(missing_ok=True)
+
+
+def _default_paths(tier):
+    if tier != "odoo":
+        folders = [ROOT / "tests" / tier]
+    else:
+        folders = [ROOT / "addons" / name / "tests" for name in ADDON_NAMES]
+    found = [str(folder.relative_to(ROOT)) for folder in folders if folder.is_dir()]
+    if not found:
+        raise Problem("there are no tests of this tier, and an empty run is no success")
+    return found
+
+
+@contextlib.contextmanager
+def _unit(paths, fresh):
+    virtualenv.set_up()
+    yield ["-p", "no:odoo"], odoo_process.variables(with_odoo=False)
+
+
+@contextlib.contextmanager
+def _odoo(paths, fresh):
+    ready.tools()
+    template.set_up_base()
+    cluster = postgres.FAST
+    database = cluster.database(environment.safe_name(os.environ.get("DEV_TEST_DB", "test")))
+    configuration = odoo_process.configuration(cluster, f"test-{database}")
+    if not chromium():
+        say(f"without Chromium the tours cannot run, and a skipped test is a failure: {CHROMIUM_COMMAND}")
+    with environment.alone(f"test-{database}"):
+        needed = _needed_addons(paths)
+        if needed == environment.addons():
+            template.set_up(fresh)
+            with environment.step("copying the template and updating our addons in the copy"):
+                cluster.clone(cluster.database(template.ours()), database)
+                template.update(cluster, database, log=f"update-{database}")
+        else:
+            with environment.step(f"installing {', '.join(needed)} into a copy of the template"):
+                cluster.clone(cluster.database("tpl_base"), database)
+                template.install(cluster, database, needed, log=f"install-{database}")
+        arguments = [
+            f"--odoo-config={configuration}",
+            f"--odoo-database={database}",
+            "--odoo-http",
+            f"--odoo-extra=screenshots={LOGS / 'screenshots'}",
+            # Odoo's and its libraries' warnings are not ours to mend; those of our code are errors.
+            "--override-ini",
+            f"filterwarnings=default\nerror:::odoo\\.addons\\.({'|'.join(ADDON_NAMES)})",
+        ]
+        yield arguments, odoo_process.variables(cluster)
+
+
+def _needed_addons(paths):
+    """Our addons that must be installed for these tests: all, or those of the files and the core they stand on."""
+    names = {path.split("/")[1] for path in paths if "/" in path} or set(environment.addons())
+    return [name for name in environment.addons() if name in {*names, ADDON_NAMES[0]}]
+
+
+@contextlib.contextmanager
+def _integration(paths, fresh):
+    ready.tools()
+    template.set_up(fresh)
+    template.set_up_durable()
+    packages.set_up_modsim()
+    packages.set_up_npm()
+    yield ["-p", "no:odoo"], odoo_process.variables(postgres.DURABLE)
+
+
+@contextlib.contextmanager
+def _browser(paths, fresh):
+    if not chromium():
+        raise Problem(f"Chromium is missing: {CHROMIUM_COMMAND}")
+    ready.tools()
+    template.set_up(fresh)
+    yield ["-p", "no:odoo"], odoo_process.variables(postgres.FAST)
+
+
+def chromium():
+    """Path of the browser, or None."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+def _closing_line(reports, failed):
+    """One line in pytest's form for all tiers together."""
+    counts, seconds = {}, 0.0
+    for report in reports.values():
+        seconds += report.get("seconds", 0)
+        for name, number in report.get("counts", {}).items():
+            counts[name] = counts.get(name, 0) + number
+    words = {"failed": "failed", "passed": "passed", "skipped": "skipped", "deselected": "deselected", "error": "errors"}
+    parts = [f"{counts[name]} {word}" for name, word in words.items() if counts.get(name)]
+    if failed:
+        parts.insert(0, f"not green: {', '.join(failed)}")
+    return f" {', '.join(parts) or 'nothing ran'} in {seconds:.2f}s ".center(100, "=")

@@ -1,0 +1,180 @@
+"""From which databases are all others copied?
+
+Installing Manufacturing and Maintenance takes a minute, copying a database takes a moment. So there are templates,
+on each cluster, each with a note (its comment in PostgreSQL) of what it was made from:
+
+- ``tpl_base``: Odoo with Manufacturing, Maintenance, demo data and built assets; made anew when Odoo changes.
+- ``tpl``: the same with our addons; made anew when their manifests or their data change. Any other change of our code
+  comes in by ``-u`` on the copy.
+"""
+
+import contextlib
+import re
+
+from . import environment, odoo_process, odoo_source, virtualenv
+from .environment import ADDONS, Problem, step
+from .postgres import DURABLE, FAST
+
+BASE_MODULES = "mrp,maintenance"
+BUILD_ASSETS = "env['ir.qweb']._pregenerate_assets_bundles(); env.cr.commit()\n"
+
+# 2025-01-31 12:00:00,000 4711 WARNING tpl odoo.modules.loading: what happened
+LOG_LINE = re.compile(r"^\S+ \S+ \d+ (?P<level>[A-Z]+) (?P<database>\S+) (?P<logger>\S+): (?P<message>.*)$")
+
+
+def set_up(fresh=False):
+    """Make sure that the templates on the fast cluster are there and up to date.
+
+    :param bool fresh: make the one with our addons anew in any case
+    """
+    set_up_base()
+    if environment.addons():
+        with environment.alone("templates"):
+            _ours(fresh)
+
+
+def set_up_base():
+    """Make sure that the template without our addons is there."""
+    with environment.alone("templates"):
+        _base()
+
+
+def set_up_durable():
+    """Bring the templates over to the durable cluster, where that is not the same server."""
+    set_up()
+    if FAST.existing:
+        return
+    with environment.alone("templates"):
+        name = ours()
+        noted = FAST.databases()[FAST.database(name)]
+        if DURABLE.databases().get(DURABLE.database(name)) != noted:
+            with step("copying the template to the durable PostgreSQL"):
+                DURABLE.copy_from(FAST, DURABLE.database(name))
+            DURABLE.note(DURABLE.database(name), noted)
+
+
+def ours():
+    """The template with our addons, or the bare one while there are none."""
+    return "tpl" if environment.addons() else "tpl_base"
+
+
+def install(cluster, database, names, log):
+    """Install some of our addons, with demo data; a warning or an error in the log is a problem."""
+    path = _server(
+        cluster,
+        database,
+        ["-i", ",".join(names), "--with-demo", "--stop-after-init", "--no-http"],
+        log=log,
+        problem="Our addons could not be installed.",
+    )
+    refuse_complaints(path)
+
+
+def update(cluster, database, log):
+    """Bring our code into a copy by ``-u``; a warning or an error in its log is a problem."""
+    if not environment.addons():
+        return
+    path = _server(
+        cluster,
+        database,
+        ["-u", ",".join(environment.addons()), "--stop-after-init", "--no-http"],
+        log=log,
+        problem="Our addons could not be updated (-u).",
+    )
+    refuse_complaints(path)
+
+
+def refuse_complaints(path):
+    """Raise if a log of installing or updating holds a warning or an error that Odoo alone does not print."""
+    if found := complaints(path.read_text(errors="replace"), _known_complaints()):
+        text = "\n".join(f"    {line}" for line in found)
+        raise Problem(f"Installing or updating our addons must not warn; {path.relative_to(environment.ROOT)}:\n{text}")
+
+
+def complaints(text, known=frozenset()):
+    """The warnings and errors of a log, each with the lines that follow it.
+
+    :param str text: the log
+    :param known: messages to pass over
+    """
+    found, taking = [], False
+    for line in text.splitlines():
+        if entry := LOG_LINE.match(line):
+            taking = entry["level"] not in ("INFO", "DEBUG") and not _is_known(entry["message"], known)
+        if taking:
+            found.append(line)
+    return found
+
+
+def _is_known(message, known):
+    # Odoo warns about each option in its configuration that is not its own, and keeps it.
+    return message in known or message.startswith("unknown option 'machine_connect_")
+
+
+def _known_complaints():
+    """What Odoo warns about by itself, seen when Manufacturing and Maintenance alone were installed."""
+    with contextlib.suppress(FileNotFoundError):
+        text = environment.log_file("template-base").read_text(errors="replace")
+        return frozenset(match["message"] for match in map(LOG_LINE.match, text.splitlines()) if match)
+    return frozenset()
+
+
+def _base():
+    wanted = environment.fingerprint(odoo_source.version() or "", virtualenv.requirements_fingerprint())
+    name = FAST.database("tpl_base")
+    if FAST.databases().get(name) == wanted:
+        return
+    with step("installing Manufacturing and Maintenance with demo data, once"):
+        FAST.drop(name)
+        _server(
+            FAST,
+            name,
+            ["-i", BASE_MODULES, "--with-demo", "--stop-after-init", "--no-http"],
+            log="template-base",
+            problem="Odoo could not be installed into a database.",
+        )
+    _build_assets(name)
+    FAST.note(name, wanted)
+
+
+def _ours(fresh):
+    name, base = FAST.database("tpl"), FAST.database("tpl_base")
+    databases = FAST.databases()
+    wanted = environment.fingerprint(databases[base], *_what_makes_ours())
+    if databases.get(name) == wanted and not fresh:
+        return
+    part = FAST.database("tpl_arriving")
+    with step("installing our addons into the template"):
+        FAST.clone(base, part)
+        install(FAST, part, environment.addons(), log="template-ours")
+    _build_assets(part)
+    FAST.clone(part, name)
+    FAST.drop(part)
+    FAST.note(name, wanted)
+
+
+def _what_makes_ours():
+    """Files whose change ``-u`` does not carry over: manifests, and data that is loaded only once."""
+    for name in environment.addons():
+        yield name
+        yield ADDONS / name / "__manifest__.py"
+        for folder in ("data", "demo"):
+            yield from sorted(path for path in (ADDONS / name / folder).rglob("*") if path.is_file())
+
+
+def _build_assets(database):
+    with step("building the web client's assets in the template"):
+        odoo_process.run_python(FAST, _configuration(FAST), database, BUILD_ASSETS)
+
+
+def _configuration(cluster):
+    return odoo_process.configuration(cluster, f"template-{cluster.name}")
+
+
+def _server(cluster, database, arguments, *, log, problem):
+    return environment.run(
+        odoo_process.command(_configuration(cluster), "server", "-d", database, *arguments),
+        log=log,
+        problem=problem,
+        env=odoo_process.variables(cluster),
+    )

@@ -1,0 +1,94 @@
+"""``python -m simulator``: all machines of the plant in one process, until Ctrl-C or SIGTERM."""
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import logging
+import signal
+import sys
+
+from .control import Control
+
+#: Machine -> module and class, and the port where it listens unless told otherwise. A module is imported when its
+#: machine is wanted, so that the press runs where the OPC UA library is missing.
+#:
+#: Each class has ``async start()``, ``async stop()``, ``truth()`` (JSON: what really happened) and
+#: ``fault(name, **parameters)`` (ValueError for what it does not know), and is made with ``port=``.
+MACHINES = {
+    "press": ("press", "Press", 15020),
+    "filler": ("filler", "Filler", 14840),
+    "cnc": ("replay", "Replay", 14850),
+}
+SCHEMES = {"press": "modbus", "filler": "opc.tcp", "cnc": "opc.tcp"}
+
+
+def main(arguments=None):
+    """Run the plant and return the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        asyncio.run(_run(options))
+    except (OSError, ImportError, RuntimeError) as error:
+        print(f"the plant cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator",
+        description="Runs a small plant on 127.0.0.1 until Ctrl-C. Port 0 takes any free one; it is printed.",
+    )
+    parser.add_argument("--only", metavar="NAMES", help=f"machines, with commas: {','.join(MACHINES)} (default: all)")
+    for name, (_module, _class, port) in MACHINES.items():
+        parser.add_argument(
+            f"--{name}-port", type=int, default=port, metavar="PORT", help=f"of the {name} (default: {port})"
+        )
+    parser.add_argument(
+        "--control-port", type=int, default=15100, metavar="PORT", help="GET /truth, POST /fault/… (default: 15100)"
+    )
+    parser.add_argument("--press-cycle", type=float, default=2.0, metavar="S", help="seconds of a stroke (default: 2)")
+    parser.add_argument(
+        "--press-jam-every", type=int, default=150, metavar="N", help="strokes between jams, 0 = never (default: 150)"
+    )
+    return parser
+
+
+async def _run(options):
+    names = options.only.split(",") if options.only else list(MACHINES)
+    if unknown := [name for name in names if name not in MACHINES]:
+        raise RuntimeError(f"there is no machine {unknown[0]}; there are: {', '.join(MACHINES)}")
+    ended = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # not on Windows; Ctrl-C works there by itself
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+
+    async with contextlib.AsyncExitStack() as running:
+        machines = {}
+        for name in names:
+            machines[name] = machine = _make(name, options)
+            running.push_async_callback(machine.stop)
+            await machine.start()
+            print(f"{name:8} {SCHEMES[name]}://127.0.0.1:{machine.port}", flush=True)
+        control = Control(machines, options.control_port)
+        running.push_async_callback(control.stop)
+        await control.start()
+        print(f"{'control':8} http://127.0.0.1:{control.port}/truth", flush=True)
+        await ended.wait()
+    print("stopped; the truth was:", flush=True)
+    for name, machine in machines.items():
+        print(f"{name:8} {machine.truth()}", flush=True)
+
+
+def _make(name, options):
+    module, class_name, _port = MACHINES[name]
+    machine_class = getattr(importlib.import_module(f".{module}", __package__), class_name)
+    settings = {"port": getattr(options, f"{name}_port")}
+    if name == "press":
+        settings |= {"cycle": options.press_cycle, "jam_every": options.press_jam_every}
+    return machine_class(**settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Does odoo.conf.example run as it is? Only where PostgreSQL is and which port is free differ from machine to machine."""
+
+import configparser
+
+from devtools import environment, odoo_process, postgres
+from tests.integration import processes
+
+EXAMPLE = environment.ROOT / "odoo.conf.example"
+
+
+class ExampleServer(processes.OdooServer):
+    """A server started from the repository's folder with the example itself."""
+
+    def __init__(self, cluster, database, data_folder):
+        super().__init__(cluster, database)
+        settings = [f"--{key}={value}" for key, value in cluster.odoo_settings().items()]
+        settings += [f"--http-port={self.port}", f"--data-dir={data_folder}", "-d", database]
+        self.command = [str(part) for part in odoo_process.command(EXAMPLE, "server", *settings)]
+
+
+def test_the_example_starts_and_serves(durable_database, programs, tmp_path):
+    server = ExampleServer(postgres.DURABLE, durable_database, tmp_path)
+    programs.append(server)
+
+    server.start()
+
+    assert server.call("res.users", "search_count", []) > 0
+    found = [line for line in server.output().splitlines() if " WARNING " in line or " ERROR " in line]
+    assert [line for line in found if "machine_connect_" not in line] == []
+
+
+def test_every_setting_of_the_example_says_why():
+    lines = EXAMPLE.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if "=" in line and not line.startswith("#"):
+            assert lines[number - 1].startswith("#"), f"no word on {line}"
+
+
+def test_odoo_keeps_the_option_that_is_ours(odoo_shell):
+    found = odoo_shell("import odoo; result = odoo.tools.config.get('machine_connect_environment')")
+
+    assert found == "development"
+
+
+def test_the_example_is_read_without_surprise():
+    parsed = configparser.RawConfigParser()
+    parsed.read(EXAMPLE)
+
+    assert parsed.sections() == ["options"]
+    assert parsed["options"]["proxy_mode"] == "False"
