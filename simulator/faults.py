@@ -26,6 +26,7 @@ class FaultProxy:
     :ivar list questions: the chunks that clients sent, in order, the last :attr:`kept` of them
     :ivar edit: function ``(question, answer) -> bytes or None`` over each chunk of the machine with the last chunk of
         the client before it; None keeps it back until :meth:`release`
+    :ivar bytes greeting: sent to each client that connects, like what a gateway still had for the one before
     """
 
     kept = 10_000
@@ -35,6 +36,7 @@ class FaultProxy:
         self.port = port
         self.max_connections = max_connections
         self.edit = None
+        self.greeting = b""
         self.questions = []
         self.connections_taken = 0
         self.connections_refused = 0
@@ -142,7 +144,8 @@ class FaultProxy:
     def _cut_all(self):
         for client, machine in list(self._lines.items()):
             client.transport.abort()
-            machine.transport.abort()
+            if machine:
+                machine.transport.abort()
 
     def _take(self, reader, client):
         # A task of our own, for asyncio complains of one of its own that is cancelled.
@@ -151,36 +154,37 @@ class FaultProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader, client):
-        if self._dropping or (self.max_connections and len(self._lines) >= self.max_connections):
-            self.connections_refused += 1
-            client.transport.abort()
-            return
-        self.connections_taken += 1
+        writers, pumps = [client], []
         try:
+            if self._dropping or (self.max_connections and len(self._lines) >= self.max_connections):
+                self.connections_refused += 1
+                client.transport.abort()
+                return
+            self.connections_taken += 1
+            self._lines[client] = None
             machine_reader, machine = await asyncio.open_connection("127.0.0.1", self.target_port)
-        except OSError:
-            client.transport.abort()
-            return
-        self._lines[client] = machine
-        last = [b""]
-        with contextlib.suppress(OSError):
-            # Whichever side hangs up first, the other is hung up as well.
-            pumps = [
+            writers.append(machine)
+            self._lines[client] = machine
+            client.write(self.greeting)
+            last = [b""]
+            pumps += [
                 asyncio.ensure_future(self._pass_questions(reader, machine, last)),
                 asyncio.ensure_future(self._pass_answers(machine_reader, client, last)),
             ]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                self._lines.pop(client, None)
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
-                for writer in (client, machine):
-                    writer.close()
-                for writer in (client, machine):
-                    with contextlib.suppress(OSError):
-                        await writer.wait_closed()
+            # Whichever side hangs up first, the other is hung up as well.
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            client.transport.abort()  # the machine is not there
+        finally:
+            self._lines.pop(client, None)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            for writer in writers:
+                writer.close()
+            for writer in writers:
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
     async def _pass_questions(self, reader, machine, last):
         while chunk := await reader.read(65536):

@@ -23,6 +23,9 @@ class MachineWatch(models.AbstractModel):
     @api.model
     def _watch_connections(self):
         """Raise and clear the activity of each connection whose machine is silent longer than it may be."""
+        for model in ("mrp.machine", "mrp.machine.connection", "mrp.machine.connection.status"):
+            self.env[model].flush_model()
+        # By SQL: one look at all connections by PostgreSQL's clock.
         self.env.cr.execute(
             """SELECT status.id,
                       machine.silent_after > 0 AND connection.active AND machine.active
@@ -118,7 +121,8 @@ class MachineWatch(models.AbstractModel):
         """Give a person an activity on the machine and a mail."""
         user = user or machine.create_uid
         activity_type = self._activity_type(kind)
-        machine.activity_schedule(
+        # The template below is the one mail; the activity's own would be a second.
+        machine.with_context(mail_activity_quick_update=True).activity_schedule(
             activity_type_id=activity_type.id, summary=title, note=text, user_id=user.id, date_deadline=fields.Date.today()
         )
         template = self.env.ref("mrp_machine_connect.mail_template_silent")

@@ -21,8 +21,8 @@ PYSERIAL = "pyserial"
 #: Transport -> how its frames are told apart (pymodbus' FramerType).
 FRAMINGS = {"tcp": "socket", "rtu_over_tcp": "rtu", "ascii_over_tcp": "ascii", "serial": "rtu"}
 
-#: Seconds between hanging up on a line that failed and calling again.
-GIVEN_UP_PAUSE = 0.05
+#: Seconds between hanging up on a line that failed and calling again, or between calling and asking.
+REOPENING_PAUSE = 0.05
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM}
 _SERIAL_BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
@@ -150,9 +150,14 @@ class Link:
         self.close()
         if self._given_up_at:
             # A device with a single connection needs a moment to see that we have hung up.
-            time.sleep(max(0.0, self._given_up_at + GIVEN_UP_PAUSE - time.monotonic()))
+            time.sleep(max(0.0, self._given_up_at + REOPENING_PAUSE - time.monotonic()))
             self._given_up_at = 0.0
+        began = time.monotonic()
         line = self._open_port() if self._is_serial else self._open_socket()
+        if not self.answers_are_numbered and not self._is_serial:
+            # A gateway may hand the late answer to the one before to whoever calls next. It is here after one way
+            # there and back, which is what connecting has taken; the first question throws it away.
+            time.sleep(max(REOPENING_PAUSE, 2 * (time.monotonic() - began)))
         client = self._new_client()
         client.socket = line
         self._client = client

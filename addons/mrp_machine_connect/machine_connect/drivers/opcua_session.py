@@ -48,7 +48,9 @@ class Session:
         self._received = 0
         self._opened = self._used = 0.0
         self._looked = 0.0
-        self._lifetime = self._patience = 0.0
+        self._lifetime = 0.0
+        #: Seconds after which the server forgets a silent session, as it decided.
+        self.patience = 0.0
         self.namespaces = []
         self.nodes_per_read = settings.max_nodes
         self.nodes_per_browse = settings.max_nodes
@@ -101,7 +103,7 @@ class Session:
     def due(self):
         """Whether session or channel are about to end by their age, so that a new one should be opened first."""
         now = time.monotonic()
-        return now - self._used >= self._patience * RENEW_AT or now - self._opened >= self._lifetime * RENEW_AT
+        return now - self._used >= self.patience * RENEW_AT or now - self._opened >= self._lifetime * RENEW_AT
 
     def _new_client(self, uri=None):
         client = library().Client(self.settings.full_url, timeout=self.settings.timeout)
@@ -199,7 +201,7 @@ class Session:
         if not self.settings.secured:
             # Nobody proves this certificate, but a password may be locked with it, so it must be the pinned one.
             server_certificate(self.greeting.ServerCertificate, self._pin(), secured=False)
-        self._patience = client.session_timeout / 1000
+        self.patience = client.session_timeout / 1000
         user, password = self._identity(client)
         with said(self.settings):
             await client.activate_session(user, password)
@@ -442,12 +444,9 @@ def endpoint_facts(endpoints):
     """Return for people what a server offers: ``[{"policy", "mode", "users"}]``, each kind once."""
     facts = []
     for endpoint in endpoints or []:
-        policy = (endpoint.SecurityPolicyUri or "").rpartition("#")[2].replace("_", "").lower()
-        # The standard writes Aes128_Sha256_RsaOaep, our setting Aes128Sha256RsaOaep.
         fact = {
-            "policy": {"aes128sha256rsaoaep": "Aes128Sha256RsaOaep", "aes256sha256rsapss": "Aes256Sha256RsaPss"}.get(
-                policy, (endpoint.SecurityPolicyUri or "").rpartition("#")[2] or "None"
-            ),
+            # the standard writes Aes128_Sha256_RsaOaep, our setting Aes128Sha256RsaOaep
+            "policy": (endpoint.SecurityPolicyUri or "").rpartition("#")[2].replace("_", "") or "None",
             "mode": endpoint.SecurityMode.name.rstrip("_"),
             "users": sorted({token.TokenType.name for token in endpoint.UserIdentityTokens or []}),
         }
