@@ -1,1 +1,1 @@
-"""What the ``./dev`` command is made of. Python's standard library only, so that it runs before anything is installed."""
+"""What ``./dev`` is made of. Python's standard library only, so that it runs before anything is installed."""

@@ -7,6 +7,8 @@ import time
 from . import environment
 from .environment import ROOT, Problem, say
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Child:
     """A program that runs until we end it, with its output in a log.
@@ -61,12 +63,12 @@ class Family:
         self._children = []
 
     def __enter__(self):
-        signal.signal(signal.SIGTERM, _as_interrupt)
-        signal.signal(signal.SIGHUP, _as_interrupt)
+        for number in ENDING:  # SIGINT too: a shell starts what it puts in the background without it
+            signal.signal(number, _as_interrupt)
         return self
 
     def __exit__(self, *error):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a second Ctrl-C must not leave half behind
+        for number in ENDING:  # a second Ctrl-C must not leave half behind
             signal.signal(number, signal.SIG_IGN)
         for child in reversed(self._children):
             child.stop()

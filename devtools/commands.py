@@ -1,9 +1,9 @@
-"""What can ``./dev`` do? The command line: one function a command, each a few lines that call the module that does it."""
+"""What can ``./dev`` do? One function a command, each a few lines that call the module that does it."""
 
 import argparse
 import sys
 
-from . import bench, clean, demo, environment, lint, odoo_process, pot, postgres, ready, runner, screenshots, template
+from . import bench, clean, demo, environment, lint, odoo_process, postgres, pot, ready, runner, screenshots, template
 from .environment import Problem, say
 
 DESCRIPTION = """\

@@ -28,19 +28,17 @@ WHAT_TO_SEE = """
 
 def main(port, fresh):
     """Set up what is missing, run everything, return when interrupted."""
-    _refuse_taken(port)
-    was_running = not postgres.FAST.existing and postgres.FAST.is_running()
-    ready.tools()
-    started_durable = postgres.DURABLE  # stopped at the end unless somebody else works on it
-    try:
-        database = _database(fresh)
-        if not was_running:
-            postgres.FAST.stop_if_unused()
-        _run(database, port)
-    except KeyboardInterrupt:
-        say("stopped; ./dev demo continues")
-    finally:
-        started_durable.stop_if_unused()
+    with environment.alone("demo", refusal="Another ./dev demo runs in this clone; end it with Ctrl-C"):
+        _refuse_taken(port)
+        idle = [cluster for cluster in (postgres.FAST, postgres.DURABLE) if not cluster.is_running()]
+        try:
+            ready.tools(postgres.DURABLE)
+            _run(_database(fresh), port)
+        except KeyboardInterrupt:
+            say("stopped; ./dev demo continues")
+        finally:
+            for cluster in idle:
+                cluster.stop_if_unused()
 
 
 def plant_command(*arguments):

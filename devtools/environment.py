@@ -1,4 +1,4 @@
-"""Where does everything lie, and what does every step of ``./dev`` need? Paths, ports, stamps, locks and child commands.
+"""Where does everything lie, and what does each step of ``./dev`` need? Paths, ports, stamps, locks, child commands.
 
 All that the tooling makes lives in one ignored folder, ``.odoo/``; deleting it loses nothing but time.
 """
@@ -52,13 +52,18 @@ def step(text):
 
 
 @contextlib.contextmanager
-def alone(name):
-    """Let only one ``./dev`` at a time do this in this clone; the others wait."""
+def alone(name, refusal=None):
+    """Let only one ``./dev`` at a time do this in this clone; the others wait.
+
+    :param str refusal: what to tell a person instead of waiting
+    """
     HOME.mkdir(exist_ok=True)
     with open(HOME / f"{name}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if refusal:
+                raise Problem(refusal) from None
             say(f"waiting for another ./dev that is busy with: {name}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -82,12 +87,13 @@ def tail(path, lines=15):
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
 
-def run(command, *, log, problem, **options):
-    """Run a command with its output in a log; if it fails, say so with the last lines of that log.
+def run(command, *, log, problem, excerpt=tail, **options):
+    """Run a command with its output in a log; if it fails, say so with what matters of that log.
 
     :param list command: program and arguments
     :param str log: name of the log in ``.odoo/log``
     :param str problem: sentence for a person, should it fail
+    :param excerpt: function that takes what matters out of a log
     """
     path = log_file(log)
     with open(path, "wb") as output:
@@ -98,7 +104,7 @@ def run(command, *, log, problem, **options):
         except FileNotFoundError:
             raise Problem(f"{problem} The program {command[0]} is not there.") from None
     if done.returncode:
-        raise Problem(f"{problem} The end of {path.relative_to(ROOT)}:\n{tail(path)}")
+        raise Problem(f"{problem} From {path.relative_to(ROOT)}:\n{excerpt(path)}")
     return path
 
 

@@ -22,7 +22,6 @@ def configuration(cluster, name, **settings):
         "list_db": True,
         "max_cron_threads": 0,
         "limit_time_real_cron": 600,
-        "machine_connect_environment": "development",
         **settings,
     }
     lines = ["[options]", *(f"{key} = {value}" for key, value in options.items())]
@@ -97,5 +96,5 @@ def worker_command(*arguments):
     An addon's command is known to Odoo only when the addons path is, and that comes from there.
     """
     if not has_worker():
-        raise Problem("There is no worker in this clone yet: addons/mrp_machine_connect/cli/machine_worker.py is missing")
+        raise Problem("There is no worker in this clone yet: mrp_machine_connect/cli/machine_worker.py is missing")
     return [virtualenv.PYTHON, "-m", "odoo", "machine_worker", *arguments]

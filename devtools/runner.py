@@ -172,8 +172,8 @@ def _closing_line(reports, failed):
         seconds += report.get("seconds", 0)
         for name, number in report.get("counts", {}).items():
             counts[name] = counts.get(name, 0) + number
-    words = {"failed": "failed", "passed": "passed", "skipped": "skipped", "deselected": "deselected", "error": "errors"}
-    parts = [f"{counts[name]} {word}" for name, word in words.items() if counts.get(name)]
+    names = ("failed", "passed", "skipped", "deselected", "error")
+    parts = [f"{counts[name]} {name.replace('error', 'errors')}" for name in names if counts.get(name)]
     if failed:
         parts.insert(0, f"not green: {', '.join(failed)}")
     return f" {', '.join(parts) or 'nothing ran'} in {seconds:.2f}s ".center(100, "=")

@@ -35,6 +35,7 @@ def set_up(fresh=False):
 
 def set_up_base():
     """Make sure that the template without our addons is there."""
+    FAST.start()
     with environment.alone("templates"):
         _base()
 
@@ -100,15 +101,16 @@ def complaints(text, known=frozenset()):
     found, taking = [], False
     for line in text.splitlines():
         if entry := LOG_LINE.match(line):
-            taking = entry["level"] not in ("INFO", "DEBUG") and not _is_known(entry["message"], known)
+            taking = entry["level"] not in ("INFO", "DEBUG") and entry["message"] not in known
         if taking:
             found.append(line)
     return found
 
 
-def _is_known(message, known):
-    # Odoo warns about each option in its configuration that is not its own, and keeps it.
-    return message in known or message.startswith("unknown option 'machine_connect_")
+def _excerpt(path):
+    """The errors of a log of Odoo, without its farewell; else simply its end."""
+    found = complaints(path.read_text(errors="replace"), _known_complaints())
+    return "\n".join(f"    {line}" for line in found[-20:]) or environment.tail(path)
 
 
 def _known_complaints():
@@ -176,5 +178,6 @@ def _server(cluster, database, arguments, *, log, problem):
         odoo_process.command(_configuration(cluster), "server", "-d", database, *arguments),
         log=log,
         problem=problem,
+        excerpt=_excerpt,
         env=odoo_process.variables(cluster),
     )

@@ -1,1 +1,1 @@
-"""A small plant on loopback, for tests, demo and benchmarks: machines that produce, fail and tell the truth about it."""
+"""A small plant on loopback, for tests, demo and benchmarks: its machines produce, fail and tell the truth about it."""

@@ -60,6 +60,9 @@ class FaultProxy:
         for timer in self._timers.values():
             timer.cancel()
         if self._server:
+            # asyncio leaves behind a caller whom it has just let in when its server is closed: let him in first.
+            for _turn in range(5):
+                await asyncio.sleep(0)
             self._server.close()
         self._cut_all()
         for task in list(self._tasks):
@@ -74,7 +77,7 @@ class FaultProxy:
 
     # Faults
 
-    def fault(self, name, **parameters):
+    def fault(self, name, /, **parameters):
         """Begin one of :data:`FAULTS`.
 
         :raise ValueError: there is no such fault, or not with these parameters
@@ -148,6 +151,12 @@ class FaultProxy:
                 machine.transport.abort()
 
     def _take(self, reader, client):
+        if self._dropping or (self.max_connections and len(self._lines) >= self.max_connections):
+            self.connections_refused += 1
+            client.transport.abort()
+            return
+        self.connections_taken += 1
+        self._lines[client] = None
         # A task of our own, for asyncio complains of one of its own that is cancelled.
         task = asyncio.ensure_future(self._serve(reader, client))
         self._tasks.add(task)
@@ -156,12 +165,6 @@ class FaultProxy:
     async def _serve(self, reader, client):
         writers, pumps = [client], []
         try:
-            if self._dropping or (self.max_connections and len(self._lines) >= self.max_connections):
-                self.connections_refused += 1
-                client.transport.abort()
-                return
-            self.connections_taken += 1
-            self._lines[client] = None
             machine_reader, machine = await asyncio.open_connection("127.0.0.1", self.target_port)
             writers.append(machine)
             self._lines[client] = machine
@@ -177,11 +180,12 @@ class FaultProxy:
             client.transport.abort()  # the machine is not there
         finally:
             self._lines.pop(client, None)
+            # Nothing is awaited before all is closed, for this may be cancelled while it waits.
+            for writer in writers:
+                writer.close()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            for writer in writers:
-                writer.close()
             for writer in writers:
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()

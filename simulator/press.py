@@ -105,7 +105,7 @@ class Press:
         self.reads = 0
         self.write_attempts = 0
         self.line = FaultProxy(0, port)
-        self._random = random.Random(seed)  # noqa: S311 - a play of chance, no secret
+        self._random = random.Random(seed)
         self._server = None
         self._work = None
         self._flood = None
@@ -205,7 +205,7 @@ class Press:
             "connections": self.line.connections,
         }
 
-    def fault(self, name, **parameters):
+    def fault(self, name, /, **parameters):
         """Let something go wrong: one of :data:`PRESS_FAULTS`, or of the line (:data:`simulator.faults.FAULTS`).
 
         :raise ValueError: there is no such fault, or not with these parameters
@@ -250,10 +250,11 @@ class Press:
         self._interruptions.put_nowait((self._stand_without_power, {"seconds": float(seconds)}))
 
     async def _stand_without_power(self, seconds):
+        self.state = STOPPED
         await self.line.stop()
         await asyncio.sleep(seconds)
         await self.line.start()
-        await self._pass_through(STOPPED, RESETTING, IDLE, STARTING)
+        await self._pass_through(RESETTING, IDLE, STARTING)
 
     # The controller
 

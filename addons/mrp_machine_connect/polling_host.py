@@ -8,14 +8,17 @@ Everything here runs as the superuser on tables that belong to the poller alone 
 business document.
 """
 
+import hashlib
 import logging
 import os
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
-from psycopg2 import OperationalError
+from psycopg2 import InterfaceError, OperationalError
+from psycopg2.errors import UndefinedColumn, UndefinedTable
 from psycopg2.extras import Json
 
 from odoo import SUPERUSER_ID, api
@@ -27,9 +30,10 @@ from .machine_connect.reading import Quality
 
 _logger = logging.getLogger(__name__)
 
-#: Seconds a lease lasts and how often a worker renews it.
+#: Seconds a lease lasts, how often a worker renews it, and how often it looks for endpoints that are free.
 LEASE = 30.0
 RENEW = 10.0
+CLAIM = 2.0
 #: Seconds between two looks for changed configuration.
 REFRESH = 1.0
 #: An unchanged value and a healthy connection are written down so often, in seconds.
@@ -40,13 +44,56 @@ LONGEST_BACKOFF = 60.0
 THREADS = 32
 #: Outcomes that wait for the database, at most.
 BACKLOG = 1000
+#: Seconds that a worker which stops waits for reads under way, so that it can give their endpoints back.
+FAREWELL = 3.0
+#: A read that takes longer has failed, in seconds; in a scheduled pass so early that the pass can still say so.
+DEADLINES = {"worker": 20.0, "cron": 7.0}
+#: Scheduled passes come a minute apart, give or take; what is due within half of that is due now, in seconds.
+PASS_TOLERANCE = 30.0
+
+#: The database is away, or another transaction was quicker: for the time being nothing can be stored.
+PASSING = (OperationalError, InterfaceError)
+#: The addon is being changed or removed this moment.
+TABLES_CHANGE = (UndefinedTable, UndefinedColumn)
+
+#: Codes of readings that say, when all of them do, that nobody is there although the line could be opened.
+SILENT_CODES = frozenset(
+    {"no_answer", "answer_mismatch", "gateway_no_answer", "gateway_no_path", "connection_lost", "connection_timeout"}
+)
 
 NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
 
+def _process_space():
+    """Return in which space of process ids we are: another container on this machine is another one. Linux only."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return hashlib.sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:8]
+    except OSError:
+        return ""
+
+
+_SPACE = _process_space()
+
+
 def worker_name(kind):
-    """Return a name for this process that no other living one has: host, kind and process id."""
-    return f"{socket.gethostname()}:{kind}:{os.getpid()}"
+    """Return a name for this process that no other living one has: host, kind, process id and its space."""
+    return f"{socket.gethostname()}:{kind}:{os.getpid()}" + (f"@{_SPACE}" if _SPACE else "")
+
+
+def _is_gone(name):
+    """Return whether a name is that of a process of this machine that does not exist any more."""
+    process, _at, space = name.rpartition("@")
+    number = process.rpartition(":")[2]
+    if not _SPACE or space != _SPACE or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @dataclass
@@ -103,8 +150,7 @@ class PollingHost:
         self.plans = {}
         self.stored_events = 0
         self._backlog = []
-        self._machines = {}
-        self._renewed = self._refreshed = float("-inf")
+        self._renewed = self._claimed = self._refreshed = float("-inf")
 
     # Hosts
 
@@ -122,8 +168,7 @@ class PollingHost:
         while self.engine.busy() and time.monotonic() < ends:
             self._store(self.engine.completed(min(0.5, max(0.0, ends - time.monotonic()))))
         self._store(self.engine.completed())
-        if not self.engine.busy():
-            self._release(self.leases)
+        self._release_idle()
 
     def tick(self, wait=0.1):
         """One turn of the worker's loop: leases, configuration, what is due, what came back.
@@ -132,11 +177,13 @@ class PollingHost:
         """
         now = time.monotonic()
         if now - self._renewed >= RENEW:
-            self._renewed = now
             self._heartbeat()
             self._renew()
-            self._claim()
-            self._refreshed = float("-inf")
+            self._renewed = now
+        if now - self._claimed >= CLAIM:
+            self._claimed = now
+            if self._claim():
+                self._refreshed = float("-inf")
         if now - self._refreshed >= REFRESH:
             self._refreshed = now
             self._refresh()
@@ -148,11 +195,22 @@ class PollingHost:
         next_due = min((plan.due for plan in self.plans.values()), default=now + wait)
         self._store(self.engine.completed(max(0.005, min(wait, next_due - time.monotonic()))))
 
-    def close(self):
-        """Hang up, give the leases back and say goodbye."""
+    def close(self, farewell=0.0):
+        """Give the leases back and hang up; an endpoint that is still being read keeps its lease until that ends.
+
+        :param float farewell: seconds to wait for reads under way
+        """
+        ends = time.monotonic() + farewell
+        while self.engine.busy() and time.monotonic() < ends:
+            self._store(self.engine.completed(0.1))
         self._store(self.engine.completed())
-        if not self.engine.busy():
-            self._release(self.leases)
+        try:
+            self._release_idle()
+        finally:
+            self.engine.close()
+
+    def hang_up(self):
+        """Hang up where the tables of the database are not ours to touch any more."""
         self.engine.close()
 
     def goodbye(self):
@@ -178,11 +236,16 @@ class PollingHost:
             )
 
     def _claim(self, only_due=False):
-        """Take free endpoints, many in one statement, up to this worker's share; one held by another is left alone."""
-        limit = None if only_due else self._share()
-        if limit is not None and len(self.leases) > limit:
-            surplus = dict(list(self.leases.items())[limit:])
-            self._release(surplus)
+        """Take free endpoints, many in one statement, up to this worker's share; one held by another is left alone.
+
+        :return: whether there are new ones
+        """
+        gone = self._gone()
+        limit = None if only_due else self._share(gone)
+        if limit is not None and len(self.leases) >= limit:
+            if len(self.leases) > limit:
+                self._release_idle(len(self.leases) - limit)
+            return False
         with self.registry.cursor() as cr:
             cr.execute(
                 f"""
@@ -191,7 +254,8 @@ class PollingHost:
                        lease_until = {NOW} + %(lease)s * interval '1 second'
                   FROM (SELECT candidate.id
                           FROM mrp_machine_endpoint candidate
-                         WHERE (candidate.lease_until IS NULL OR candidate.lease_until < {NOW})
+                         WHERE (candidate.lease_until IS NULL OR candidate.lease_until < {NOW}
+                                OR candidate.holder = ANY(%(gone)s))
                            AND EXISTS (
                                SELECT FROM mrp_machine_connection_status status
                                  JOIN mrp_machine_connection connection ON connection.id = status.connection_id
@@ -209,24 +273,37 @@ class PollingHost:
                     "lease": LEASE,
                     "polled_by": self.polled_by,
                     "only_due": only_due,
-                    "limit": None if limit is None else max(0, limit - len(self.leases)),
+                    "gone": gone,
+                    "limit": None if limit is None else limit - len(self.leases),
                 },
                 log_exceptions=False,
             )
-            self.leases.update(cr.fetchall())
+            claimed = dict(cr.fetchall())
+        self.leases.update(claimed)
+        return bool(claimed)
 
-    def _share(self):
+    def _gone(self):
+        """Return the names of pollers that were killed here, whose leases nobody needs to wait for."""
+        with self.registry.cursor() as cr:
+            cr.execute(
+                f"""SELECT name FROM mrp_machine_worker WHERE stopped IS NULL AND last_seen > {NOW} - %s * interval '1 second'
+                    UNION SELECT holder FROM mrp_machine_endpoint WHERE lease_until > {NOW}""",
+                [LEASE],
+            )
+            return [name for (name,) in cr.fetchall() if name and _is_gone(name)]
+
+    def _share(self, gone):
         """Return how many endpoints are this worker's fair part of all."""
         with self.registry.cursor() as cr:
             cr.execute(
                 f"""SELECT count(DISTINCT status.endpoint_id),
                            greatest(1, (SELECT count(*) FROM mrp_machine_worker
-                                         WHERE kind = 'worker' AND stopped IS NULL
+                                         WHERE kind = 'worker' AND stopped IS NULL AND name <> ALL(%s)
                                            AND last_seen > {NOW} - %s * interval '1 second'))
                       FROM mrp_machine_connection_status status
                       JOIN mrp_machine_connection connection ON connection.id = status.connection_id
                      WHERE connection.active AND connection.polled_by = 'worker'""",
-                [LEASE],
+                [gone, LEASE],
             )
             endpoints, workers = cr.fetchone()
         return -(-endpoints // workers)
@@ -247,6 +324,17 @@ class PollingHost:
                 fetch=True,
             )
         self._drop(self.leases.keys() - {row[0] for row in kept})
+
+    def _release_idle(self, limit=None):
+        """Give back leases of endpoints to which nobody talks just now, so that two never talk to one at a time.
+
+        :param int limit: how many at most; all when not given
+        """
+        talking = {plan.endpoint_id for plan in self.plans.values() if self.engine.is_reading(plan.endpoint)}
+        # What these have answered already is stored while it is still ours to store.
+        self._store(self.engine.completed())
+        idle = [lease for lease in reversed(self.leases.items()) if lease[0] not in talking]
+        self._release(idle[:limit])
 
     def _release(self, leases):
         """Give leases back, so that another process need not wait for their end."""
@@ -274,8 +362,14 @@ class PollingHost:
     # Configuration
 
     def _refresh(self):
-        """Bring the plans up to date with the configuration; only what changed is built again."""
+        """Bring the plans up to date with the configuration; only what changed is built again.
+
+        A lease that another took, for example a form in which a person tests the connection, ends here as well.
+        """
         with self.registry.cursor() as cr:
+            cr.execute("SELECT id, token FROM mrp_machine_endpoint WHERE id = ANY(%s)", [list(self.leases)])
+            tokens = dict(cr.fetchall())
+            self._drop([key for key, token in self.leases.items() if tokens.get(key) != token])
             cr.execute(
                 f"""SELECT connection.id, status.endpoint_id, machine.id, machine.mapping_version,
                            connection.write_date, machine.write_date,
@@ -343,7 +437,7 @@ class PollingHost:
                 signals=tuple(
                     signal._signal_address() for signal in connection.signal_ids if str(signal.id) in signals
                 ),
-                deadline=min(20.0, max(6.0, 3 * connection.timeout)),
+                deadline=min(DEADLINES[self.polled_by], max(6.0, 3 * connection.timeout)),
                 secrets=connection._secrets(),
             ),
             signals=signals,
@@ -370,9 +464,11 @@ class PollingHost:
             return
         try:
             self._store_together(outcomes)
-        except OperationalError:
+        except PASSING as error:
             self._backlog = outcomes[-BACKLOG:]
-            _logger.info("storing readings met a conflict; they are stored with the next", exc_info=True)
+            _logger.info("readings are stored with the next ones: %s", str(error).strip())
+        except TABLES_CHANGE:
+            raise
         except Exception:
             # One connection that cannot be stored must not cost the others theirs.
             if len(outcomes) > 1:
@@ -382,40 +478,54 @@ class PollingHost:
                 _logger.exception("what connection %s said could not be stored", outcomes[0].key)
 
     def _store_together(self, outcomes):
-        """Store these outcomes in one transaction and adopt what the signals remember once it is committed."""
-        with self.registry.cursor() as cr:
-            ours = self._still_ours(cr, outcomes)
-            env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
-            batches, values, statuses, machines = [], [], [], {}
-            working = {}
-            for outcome in outcomes:
-                plan = self.plans.get(outcome.key)
-                # An answer to a question that the configuration no longer asks is nobody's.
-                if plan is None or outcome.job is not plan.job or plan.connection_id not in ours:
-                    continue
-                if outcome.readings is None:
-                    self._note_failure(cr, plan, outcome, statuses, machines)
-                    continue
-                events = self._interpret(plan, outcome, working, values)
-                self._note_success(plan, outcome, statuses, machines)
-                if events:
-                    ids = {signal.name: signal.id for signal in plan.signals.values()}
-                    machine = env["mrp.machine"].browse(plan.machine_id)
-                    batches.append((machine, plan.stream, ids, plan.version, events))
-            received = env["mrp.machine.event"]._receive(
-                env.ref("mrp_machine_connect.source_poller"), _merge(batches)
-            )
-            self._write_values(cr, values)
-            self._write_statuses(cr, statuses)
-            self._write_machines(cr, machines)
-            env.flush_all()
+        """Store these outcomes in one transaction and adopt what was learned from them once it is committed."""
+        working, health, news = {}, {}, []
+        try:
+            with self.registry.cursor() as cr:
+                received = self._store_in(cr, outcomes, working, health, news)
+        except Exception:
+            for plan, before in health.values():
+                plan.lost, plan.failures, plan.status_written = before
+            raise
         for signal, memory, value, quality, written in working.values():
             signal.memory, signal.value, signal.quality = memory, value, quality
             if written:
                 signal.written = time.monotonic()
+        for level, message, *arguments in news:
+            _logger.log(level, message, *arguments)
         if received:
             self.stored_events += len(received)
             self._wake_poster()
+
+    def _store_in(self, cr, outcomes, working, health, news):
+        """Store these outcomes in the transaction of a cursor, and note what is to be remembered and told after it.
+
+        :return: the events that are new
+        """
+        ours = self._still_ours(cr, outcomes)
+        env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
+        batches, values, statuses, machines = [], [], [], {}
+        for outcome in map(_judged, outcomes):
+            plan = self.plans.get(outcome.key)
+            # An answer to a question that the configuration no longer asks is nobody's.
+            if plan is None or outcome.job is not plan.job or plan.connection_id not in ours:
+                continue
+            health.setdefault(plan.connection_id, (plan, (plan.lost, plan.failures, plan.status_written)))
+            if outcome.readings is None:
+                self._note_failure(cr, plan, outcome, statuses, machines, news)
+                continue
+            events = self._interpret(plan, outcome, working, values)
+            self._note_success(plan, outcome, statuses, machines, news)
+            if events:
+                ids = {signal.name: signal.id for signal in plan.signals.values()}
+                machine = env["mrp.machine"].browse(plan.machine_id)
+                batches.append((machine, plan.stream, ids, plan.version, events))
+        received = env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), _merge(batches))
+        self._write_values(cr, values)
+        self._write_statuses(cr, statuses)
+        self._write_machines(cr, machines)
+        env.flush_all()
+        return received
 
     def _still_ours(self, cr, outcomes):
         """Return the connections whose lease and configuration are still those that we read with.
@@ -464,24 +574,24 @@ class PollingHost:
                 values.append((signal.value_id, text, reading, result.memory))
         return events
 
-    def _note_success(self, plan, outcome, statuses, machines):
+    def _note_success(self, plan, outcome, statuses, machines, news):
         back = plan.lost
         if back:
-            _logger.info("machine connection %s is back", plan.name)
+            news.append((logging.INFO, "machine connection %s is back", plan.name))
             plan.lost, plan.failures = False, 0
         now = time.monotonic()
         if self.polled_by == "cron" or back or now - plan.status_written >= QUIET_WRITE / 3:
             plan.status_written = now
-            statuses.append((plan, outcome, plan.interval))
+            statuses.append((plan, outcome, self._pause(plan.interval)))
             machines[plan.machine_id] = ("ok", outcome.started + timedelta(seconds=outcome.seconds))
 
-    def _note_failure(self, cr, plan, outcome, statuses, machines):
+    def _note_failure(self, cr, plan, outcome, statuses, machines, news):
         plan.failures += 1
         pause = min(plan.interval * 2 ** min(plan.failures, 10), max(plan.interval, LONGEST_BACKOFF))
         plan.due = time.monotonic() + pause
         if not plan.lost:
             plan.lost = True
-            _logger.warning("machine connection %s is lost: %s", plan.name, outcome.code)
+            news.append((logging.WARNING, "machine connection %s is lost: %s", plan.name, outcome.code))
             # A value of which nobody knows whether it still stands is stale; its time stays what it was.
             cr.execute(
                 "UPDATE mrp_machine_signal_value SET quality = %s WHERE signal_id = ANY(%s) AND quality IS NOT NULL",
@@ -489,8 +599,12 @@ class PollingHost:
             )
             for signal in plan.signals.values():
                 signal.quality = Quality.STALE.value
-        statuses.append((plan, outcome, pause))
+        statuses.append((plan, outcome, self._pause(pause)))
         machines.setdefault(plan.machine_id, ("failing", None))
+
+    def _pause(self, seconds):
+        """Return after how many seconds a connection is due again; a scheduled pass that is early would miss it."""
+        return seconds if self.polled_by == "worker" else max(0.0, seconds - PASS_TOLERANCE)
 
     def _write_values(self, cr, values):
         if not values:
@@ -573,6 +687,14 @@ class PollingHost:
         if self.polled_by == "cron":
             with self.registry.cursor() as cr:
                 api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]._wake()
+
+
+def _judged(outcome):
+    """Return an outcome as a failed one when nobody answered at all, although the line could be opened."""
+    readings = outcome.readings
+    if readings and all(reading.code in SILENT_CODES for reading in readings):
+        return replace(outcome, readings=None, code=readings[0].code)
+    return outcome
 
 
 def _merge(batches):

@@ -1,5 +1,7 @@
 """How the pure core's codes are said to a person: what happened, where, and what to do. Odoo words and translates."""
 
+from .machine_connect.drivers.modbus_types import parse_address
+
 
 def field_label(env, field):
     """Return the name of a driver's option as it stands on the form, or the option itself."""
@@ -22,6 +24,96 @@ def sentence(env, code, params=None, field=""):
     words = _sentences(env).get(code)
     text = words % values if words else env._("The connection failed (%s).", code)
     return f"{field_label(env, field)}: {text}" if field else text
+
+
+def where(env, signal):
+    """Return where a signal stands, in words for people who hold the maker's manual in their hands.
+
+    :param signal: a record of ``mrp.machine.signal`` or of a template, with its ``protocol`` and ``unit_id``
+    """
+    address = (signal.address or "").strip()
+    if signal.protocol != "modbus":
+        return address
+    try:
+        table, number, bit = parse_address(address)
+    except ValueError:
+        return address
+    _ = env._
+    tables = {
+        "coil": (_("coil"), 0),
+        "discrete": (_("discrete input"), 1),
+        "input": (_("input register"), 3),
+        "holding": (_("holding register"), 4),
+    }
+    name, digit = tables[table]
+    words = _("%(table)s %(number)s (manual: %(manual)s)", table=name, number=number, manual=f"{digit}{number + 1:04d}")
+    if bit is not None:
+        words = _("%(register)s, bit %(bit)s", register=words, bit=bit)
+    return words
+
+
+def evidence(env, raw):
+    """Return what was read as one line: registers as the device sent them, or the DataValue of OPC UA."""
+    raw = raw or {}
+    _ = env._
+    if "registers" in raw:
+        registers = raw["registers"]
+        if not registers:
+            said = _("no answer")
+        elif raw.get("table") in ("coil", "discrete"):
+            said = " ".join("1" if bit else "0" for bit in registers)
+        else:
+            shown = " ".join(f"0x{register:04X}" for register in registers)
+            said = f"{shown} ({' '.join(map(str, registers))})"
+        return _(
+            "unit %(unit)s, %(table)s:%(address)s: %(said)s",
+            unit=raw.get("unit"),
+            table=raw.get("table"),
+            address=raw.get("address"),
+            said=said,
+        )
+    if "node" in raw:
+        parts = [f"{raw.get('type') or ''} {raw['value'] if raw.get('value') is not None else '–'}".strip()]
+        parts.append(str(raw.get("status") or "–"))
+        if raw.get("source"):
+            parts.append(_("source time %s", raw["source"]))
+        if raw.get("server"):
+            parts.append(_("server time %s", raw["server"]))
+        return ", ".join(parts)
+    return ", ".join(f"{key}: {value}" for key, value in raw.items())
+
+
+def rule_lines(env, rules):
+    """Return one line a rule that looked at a reading: which rule, what it said, and why."""
+    _ = env._
+    names = {
+        "quality": _("Quality"),
+        "extraction": _("Extraction"),
+        "scale": _("Scale"),
+        "mapping": _("Codes and state table"),
+        "plausibility": _("Plausibility"),
+        "debounce": _("Debounce"),
+        "deadband": _("Deadband"),
+        "sequence": _("Order in time"),
+        "clock": _("Machine's clock"),
+        "number": _("Number"),
+        "text": _("Text"),
+        "value": _("Value"),
+    }
+    outcomes = {
+        "passed": _("passed"),
+        "refused": _("refused"),
+        "held": _("held for a person"),
+        "doubtful": _("doubtful"),
+    }
+    lines = []
+    for rule in rules or ():
+        line = f"{names.get(rule.get('rule'), rule.get('rule'))}: {outcomes.get(rule.get('outcome'), rule.get('outcome'))}"
+        detail = rule.get("detail")
+        if isinstance(detail, dict):
+            detail = ", ".join(f"{key} {value}" for key, value in detail.items() if value not in (None, ""))
+        lines.append(f"{line} – {detail}" if detail else line)
+    return lines
 
 
 class _Named(dict):

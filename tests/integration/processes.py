@@ -160,9 +160,7 @@ class OdooServer(Program):
     def log_in(self, login="admin", password="admin"):
         """Log in; :meth:`call` does so as admin when nobody has."""
         self._open = self._opener()
-        found = self._json(
-            "/web/session/authenticate", {"db": self.database, "login": login, "password": password}
-        )
+        found = self._json("/web/session/authenticate", {"db": self.database, "login": login, "password": password})
         assert found["uid"], f"{login} could not log in"
         self._logged_in = True
         return found["uid"]

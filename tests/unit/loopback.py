@@ -45,6 +45,12 @@ class Loopback:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def everybody_let_in():
+    """Wait until callers that a server is just letting in are in; asyncio forgets them if it is closed meanwhile."""
+    for _turn in range(5):
+        await asyncio.sleep(0)
+
+
 def closed_port():
     """Return a port of 127.0.0.1 where nothing listens, kept until the socket (second value) is closed.
 

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machine_connect.counter import (
@@ -22,6 +22,8 @@ from machine_connect.counter import (
 )
 
 SECOND = 1_000_000
+
+calm = settings(deadline=None)
 
 
 def counter(modulus=None, policy="unknown", max_rate=1.0, kind="absolute", burst=1.0):
@@ -62,6 +64,7 @@ policies = st.sampled_from(list(ResetPolicy))
 wild = st.lists(st.tuples(gaps, garbage), max_size=25)
 
 
+@calm
 @given(moduli, policies, rates, wild, st.sampled_from(["absolute", "since_reset"]), st.sampled_from([1.0, 4.0]))
 def test_never_negative_and_never_more_than_the_machine_can_make(modulus, policy, rate, readings, kind, burst):
     descriptor = counter(modulus, policy, rate, kind, burst)
@@ -85,6 +88,7 @@ def test_never_negative_and_never_more_than_the_machine_can_make(modulus, policy
         assert state.value == result.after == value
 
 
+@calm
 @given(moduli, st.floats(0.01, 5), wild)
 def test_nothing_disappears(modulus, rate, readings):
     """Each change of the value is counted, held, a way back, or a drop that says so."""
@@ -109,6 +113,7 @@ def enumerate_time(readings):
 
 @pytest.mark.parametrize("modulus", [*sorted(WIDTHS.values()), 7, 838_861])
 def test_no_piece_is_lost_or_invented_over_any_number_of_wraps(modulus):
+    @calm
     @given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, modulus - 1)), min_size=1), st.integers(0, modulus - 1))
     def check(batches, start):
         descriptor = counter(modulus, "LIFE", max_rate=modulus)
@@ -125,6 +130,7 @@ def test_no_piece_is_lost_or_invented_over_any_number_of_wraps(modulus):
     check()
 
 
+@calm
 @given(st.floats(0.5, 3600), st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 30))
 def test_a_slow_machine_is_counted_right_however_often_it_is_read(cycle, cycles, reads):
     """Pieces at the fastest cycle or slower, read at the pace of the poller: each is counted when it is seen."""
@@ -141,6 +147,7 @@ def test_a_slow_machine_is_counted_right_however_often_it_is_read(cycle, cycles,
     assert not held(steps)
 
 
+@calm
 @given(st.integers(1, 64), st.floats(1, 100), st.integers(1, 50))
 def test_the_cavities_of_a_mould_come_at_one_moment(cavities, cycle, shots):
     descriptor = counter("u16", max_rate=cavities / cycle, burst=cavities)
@@ -151,6 +158,7 @@ def test_the_cavities_of_a_mould_come_at_one_moment(cavities, cycle, shots):
     assert not held(steps)
 
 
+@calm
 @given(st.integers(100, 60_000), st.lists(st.integers(0, 20), min_size=1, max_size=10), st.integers(0, 3))
 def test_a_reset_is_never_booked_as_production(before, after, left):
     """The counter begins again at zero: what it shows from then on is what was made, no more."""
@@ -164,6 +172,7 @@ def test_a_reset_is_never_booked_as_production(before, after, left):
     assert causes(steps)[2] == "reset"
 
 
+@calm
 @given(st.integers(1000, 10**9), st.integers(0, 30), st.integers(0, 20), st.sampled_from(list(ResetPolicy)))
 def test_a_reset_that_comes_back_books_only_the_gain(lifetime, gain, wrong, policy):
     steps = walk(
@@ -176,6 +185,7 @@ def test_a_reset_that_comes_back_books_only_the_gain(lifetime, gain, wrong, poli
     assert not held(steps)
 
 
+@calm
 @given(st.integers(0, 60_000), st.integers(0, 20), st.lists(st.integers(0, 65_535), min_size=1, max_size=5))
 def test_a_jump_that_comes_back_books_only_the_gain(before, gain, nonsense):
     """While a controller boots it may show anything; none of it is production."""
@@ -188,6 +198,7 @@ def test_a_jump_that_comes_back_books_only_the_gain(before, gain, nonsense):
         assert counted(steps) == gain
 
 
+@calm
 @given(wild, moduli, policies)
 def test_the_same_reading_twice_books_once(readings, modulus, policy):
     descriptor = counter(modulus, policy, max_rate=3)
@@ -197,6 +208,7 @@ def test_the_same_reading_twice_books_once(readings, modulus, policy):
     assert counted(walk(descriptor, twice)) == counted(walk(descriptor, once))
 
 
+@calm
 @given(wild, moduli, policies, st.sampled_from(list(CounterKind)))
 def test_a_crash_at_any_point_changes_nothing(readings, modulus, policy, kind):
     """What is written down after each reading is all that there is to know."""
@@ -210,20 +222,28 @@ def test_a_crash_at_any_point_changes_nothing(readings, modulus, policy, kind):
             state = interrupt(state)
         else:
             result = step(descriptor, state, value, at)
-            assert step(CounterDescriptor.from_json(json.loads(json.dumps(descriptor.as_json()))), again, value, at) == result
+            assert (
+                step(CounterDescriptor.from_json(json.loads(json.dumps(descriptor.as_json()))), again, value, at)
+                == result
+            )
             state = result.state
         stored = json.dumps(state.as_json()) if state else "{}"
 
 
+@calm
 @given(st.integers(0, 2**64 - 1), gaps, st.floats(0.001, 100))
 def test_a_tick_is_a_step_that_is_unchanged(value, gap, rate):
     descriptor = counter("u64", max_rate=rate)
     state = step(descriptor, None, value, 5)
     state = step(descriptor, state.state, value, 9).state
 
-    assert CounterState.from_json(tick(descriptor, state.as_json(), 9 + gap)) == step(descriptor, state, value, 9 + gap).state
+    assert (
+        CounterState.from_json(tick(descriptor, state.as_json(), 9 + gap))
+        == step(descriptor, state, value, 9 + gap).state
+    )
 
 
+@calm
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 60)), max_size=30))
 def test_a_delta_counts_each_value_with_a_time_of_its_own_once(batches):
     descriptor = counter(kind="delta", max_rate=2)
@@ -237,6 +257,7 @@ def test_a_delta_counts_each_value_with_a_time_of_its_own_once(batches):
     assert counted(steps) <= 1 + 2 * now
 
 
+@calm
 @given(st.lists(st.booleans(), min_size=1, max_size=60))
 def test_a_pulse_counts_each_time_that_it_goes_up(levels):
     steps = walk(counter(kind="pulse", max_rate=1), [(second, level) for second, level in enumerate(levels)])

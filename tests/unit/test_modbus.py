@@ -37,7 +37,9 @@ def case(name, file):
 
 
 def machine(name):
-    return {table: {int(address): items for address, items in runs.items()} for table, runs in case(name, "machine").items()}
+    return {
+        table: {int(address): items for address, items in runs.items()} for table, runs in case(name, "machine").items()
+    }
 
 
 def words(first, count):
@@ -112,7 +114,9 @@ def test_every_order_is_the_librarys_own_after_swapping(data_type, word_order, b
     expected = ModbusTcpClient.convert_from_registers(swapped, kind, word_order)
     options = {"data_type": data_type, "word_order": word_order, "byte_order": byte_order}
     # Something stands before it in the same block, so that it is taken out of the middle of an answer.
-    plan = Plan([SignalAddress("first", "holding:0"), SignalAddress("value", f"holding:{1 + offset}", options)], Limits())
+    plan = Plan(
+        [SignalAddress("first", "holding:0"), SignalAddress("value", f"holding:{1 + offset}", options)], Limits()
+    )
     (block,) = plan.blocks
     payload = struct.pack(f">{block.count}H", *[0xFFFF] * (1 + offset), *registers)
 
@@ -331,7 +335,9 @@ WIDTHS = {"u16": 1, "u32": 2, "u64": 4}
 )
 def test_a_plan_reads_everything_once_within_its_limits(places, gap, limit):
     signals = [
-        SignalAddress(str(index), f"{table}:{address}", {"unit_id": unit} | ({} if table == "coil" else {"data_type": kind}))
+        SignalAddress(
+            str(index), f"{table}:{address}", {"unit_id": unit} | ({} if table == "coil" else {"data_type": kind})
+        )
         for index, (unit, table, address, kind) in enumerate(places)
     ]
     plan = Plan(signals, Limits(max_registers=limit, max_bits=limit, gap=gap))
@@ -354,9 +360,12 @@ def test_a_plan_reads_everything_once_within_its_limits(places, gap, limit):
 
 @given(registers=st.lists(st.integers(0, 65535), min_size=20, max_size=20), data=st.data())
 def test_values_are_taken_from_their_own_registers_however_they_overlap(registers, data):
-    places = data.draw(st.lists(st.tuples(st.integers(0, 16), st.sampled_from(sorted(WIDTHS))), min_size=1, max_size=30))
+    places = data.draw(
+        st.lists(st.tuples(st.integers(0, 16), st.sampled_from(sorted(WIDTHS))), min_size=1, max_size=30)
+    )
     signals = [
-        SignalAddress(str(index), f"holding:{address}", {"data_type": kind}) for index, (address, kind) in enumerate(places)
+        SignalAddress(str(index), f"holding:{address}", {"data_type": kind})
+        for index, (address, kind) in enumerate(places)
     ]
     readings = [None] * len(signals)
 
@@ -400,7 +409,9 @@ def test_a_device_that_allows_fewer_registers_is_asked_for_fewer(loop):
 def test_one_call_reads_several_units_and_tables(loop):
     units = {unit: {"holding": {0: [unit]}, "input": {0: [unit + 100]}} for unit in (1, 2, 30)}
     signals = [
-        SignalAddress(f"{table} {unit}", f"{table}:0", {"unit_id": unit}) for unit in units for table in ("holding", "input")
+        SignalAddress(f"{table} {unit}", f"{table}:0", {"unit_id": unit})
+        for unit in units
+        for table in ("holding", "input")
     ]
 
     with ModbusDevice(loop, units) as device, ModbusDriver(device.options) as driver:

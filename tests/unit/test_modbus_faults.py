@@ -19,10 +19,12 @@ from machine_connect.drivers.modbus import ModbusDriver
 from machine_connect.errors import ConnectionFailed
 from machine_connect.reading import Quality
 from tests.unit.driver_fixtures.modbus import ModbusDevice, parse_question
-from tests.unit.loopback import Loopback, closed_port
+from tests.unit.loopback import Loopback, closed_port, everybody_let_in
 
 A, B = SignalAddress("a", "holding:100"), SignalAddress("b", "holding:200")
 TABLES = {"holding": {100: [111], 200: [222], 300: [333]}}
+#: Seconds that an answer may take: long for loopback, short for a test that waits for none.
+TIMEOUT = 0.15
 OVER_TCP = ("socket", "rtu", "ascii")
 
 
@@ -35,27 +37,39 @@ def loop():
 @contextlib.contextmanager
 def server_of(loop, serve):
     """Run ``serve(reader, writer)`` for each connection to a port of loopback; hand out the port."""
-    lines = set()
+    tasks = set()
 
-    async def take(reader, writer):
-        lines.add(writer)
-        with contextlib.suppress(OSError):
-            await serve(reader, writer)
-        writer.close()
+    def take(reader, writer):
+        tasks.add(asyncio.ensure_future(run(reader, writer)))
+
+    async def run(reader, writer):
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     server = loop.run(asyncio.start_server(take, "127.0.0.1", 0))
     yield server.sockets[0].getsockname()[1]
 
     async def stop():
+        await everybody_let_in()
         server.close()
-        for writer in lines:
-            writer.transport.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     loop.run(stop())
 
 
+def device_of(*arguments, **settings):
+    return ModbusDevice(*arguments, timeout=TIMEOUT, **settings)
+
+
 def tcp(port, **options):
-    return ModbusDriver({"host": "127.0.0.1", "port": port, "timeout": 0.2, **options})
+    return ModbusDriver({"host": "127.0.0.1", "port": port, "timeout": TIMEOUT, **options})
 
 
 def one(driver, signal):
@@ -85,7 +99,7 @@ def read_until(driver, signals, done, seconds=10):
 
 @pytest.mark.parametrize("framing", OVER_TCP)
 def test_an_answer_that_comes_after_its_time_is_nobody_elses(loop, framing):
-    with ModbusDevice(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
         device.edit(lambda question, answer: None if parse_question(framing, question)[2] == 100 else answer)
         assert outcome(one(driver, A)) == "no_answer"
         read_until(driver, [B], lambda found: found == [222])
@@ -108,7 +122,7 @@ def test_a_late_answer_glued_before_the_right_one_is_not_taken_for_it(loop, fram
             return None
         return late.pop(0) + answer if late else answer
 
-    with ModbusDevice(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
         device.edit(glue)
         assert outcome(one(driver, A)) == "no_answer"
         for _round in range(20):
@@ -121,7 +135,7 @@ def test_a_late_answer_glued_before_the_right_one_is_not_taken_for_it(loop, fram
 
 @pytest.mark.parametrize("framing", ["rtu", "ascii"])
 def test_what_a_gateway_kept_for_the_caller_before_is_thrown_away(loop, framing):
-    with ModbusDevice(loop, {1: TABLES}, framing) as device:
+    with device_of(loop, {1: TABLES}, framing) as device:
         with ModbusDriver(device.options) as driver:
             kept = []
             device.edit(lambda _question, answer: kept.append(answer))
@@ -135,7 +149,7 @@ def test_what_a_gateway_kept_for_the_caller_before_is_thrown_away(loop, framing)
 
 @pytest.mark.parametrize("framing", ["rtu", "ascii"])
 def test_on_a_line_without_numbers_a_late_unit_is_left_alone_for_its_time(loop, framing):
-    with ModbusDevice(loop, {1: TABLES, 2: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES, 2: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
         device.edit(lambda question, answer: None if parse_question(framing, question)[0] == 1 else answer)
         other = SignalAddress("other", "holding:300", {"unit_id": 2})
         began = time.monotonic()
@@ -149,7 +163,7 @@ def test_on_a_line_without_numbers_a_late_unit_is_left_alone_for_its_time(loop, 
 
 
 def test_after_a_time_out_a_numbered_line_is_a_new_one(loop):
-    with ModbusDevice(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
         device.edit(lambda _question, _answer: None)
         assert outcome(one(driver, A)) == "no_answer"
         device.edit(None)
@@ -189,7 +203,7 @@ MISFITS = {
 
 @pytest.mark.parametrize("misfit", sorted(MISFITS))
 def test_an_answer_that_does_not_fit_is_no_value_and_ends_the_line(loop, misfit):
-    with ModbusDevice(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
         assert outcome(one(driver, A)) == 111
         device.edit(lambda _question, answer: MISFITS[misfit](answer))
         assert outcome(one(driver, A)) == "answer_mismatch"
@@ -219,7 +233,7 @@ RTU_MISFITS = {
 
 @pytest.mark.parametrize("misfit", sorted(RTU_MISFITS))
 def test_an_answer_without_a_number_is_looked_at_even_closer(loop, misfit):
-    with ModbusDevice(loop, {1: TABLES}, "rtu") as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, "rtu") as device, ModbusDriver(device.options) as driver:
         assert outcome(one(driver, A)) == 111
         device.edit(lambda _question, answer: RTU_MISFITS[misfit](answer))
         assert outcome(one(driver, A)) == "answer_mismatch"
@@ -228,14 +242,16 @@ def test_an_answer_without_a_number_is_looked_at_even_closer(loop, misfit):
 
 
 def test_noise_before_an_answer_is_passed_over(loop):
-    with ModbusDevice(loop, {1: TABLES}, "rtu") as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, "rtu") as device, ModbusDriver(device.options) as driver:
         device.edit(lambda _question, answer: b"\0" + answer)
         assert outcome(one(driver, A)) == 111
 
 
-@pytest.mark.parametrize("garbage", [b":0", b":zz\r\n", b":010302006F8B", b"noise", b":GG0302006F8B\r\n", b":010302006F00\r\n"])
+@pytest.mark.parametrize(
+    "garbage", [b":0", b":zz\r\n", b":010302006F8B", b"noise", b":GG0302006F8B\r\n", b":010302006F00\r\n"]
+)
 def test_letters_that_are_no_frame_are_no_value(loop, garbage):
-    with ModbusDevice(loop, {1: TABLES}, "ascii") as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, "ascii") as device, ModbusDriver(device.options) as driver:
         assert outcome(one(driver, A)) == 111
         device.edit(lambda _question, _answer: garbage)
         assert outcome(one(driver, A)) == "answer_mismatch"
@@ -247,7 +263,7 @@ def test_a_bit_answer_of_the_wrong_length_is_no_value(loop):
     tables = {"coil": {0: [1] * 16}}
     signals = [SignalAddress("first", "coil:0"), SignalAddress("ninth", "coil:8")]
 
-    with ModbusDevice(loop, {1: tables}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: tables}) as device, ModbusDriver(device.options) as driver:
         assert [outcome(reading) for reading in driver.read(signals)] == [True, True]
         device.edit(lambda _question, answer: mbap(answer, pdu=b"\1\1\xff"))
         assert {outcome(reading) for reading in driver.read(signals)} == {"answer_mismatch"}
@@ -358,9 +374,12 @@ def test_a_server_that_never_says_anything_is_a_unit_that_does_not_answer(loop):
 
 def test_a_device_that_speaks_another_framing_gives_no_value(loop):
     for framing in OVER_TCP:
-        with ModbusDevice(loop, {1: TABLES}, framing) as device:
+        with device_of(loop, {1: TABLES}, framing) as device:
             for transport in {"tcp", "rtu_over_tcp", "ascii_over_tcp"} - {device.options["transport"]}:
-                with tcp(device.port, transport=transport) as driver, contextlib.suppress(ConnectionFailed):
+                with (
+                    tcp(device.port, transport=transport, timeout=0.1) as driver,
+                    contextlib.suppress(ConnectionFailed),
+                ):
                     assert not one(driver, A).is_good
 
 
@@ -379,7 +398,7 @@ def test_open_fails_without_leaving_anything_open(loop):
 
 @pytest.mark.parametrize("framing", OVER_TCP)
 def test_a_line_that_was_cut_while_nobody_used_it_is_opened_again_in_silence(loop, framing):
-    with ModbusDevice(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
         for _round in range(3):
             assert outcome(one(driver, A)) == 111
             device.fault("drop")
@@ -398,7 +417,7 @@ def test_a_device_that_hangs_up_after_each_answer_is_read_all_the_same(loop):
 
 
 def test_a_device_is_restarted_a_hundred_times(loop):
-    with ModbusDevice(loop, {1: TABLES}) as device:
+    with device_of(loop, {1: TABLES}) as device:
         driver = ModbusDriver(device.options)
         for _restart in range(100):
             driver.open()
@@ -413,7 +432,7 @@ def test_a_device_is_restarted_a_hundred_times(loop):
 
 
 def test_nothing_is_told_of_a_device_that_is_gone(loop):
-    with ModbusDevice(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
         good = one(driver, A)
         device.fault("blackhole")
         silent = one(driver, A)
@@ -424,7 +443,7 @@ def test_nothing_is_told_of_a_device_that_is_gone(loop):
 
 
 def test_a_line_that_swallows_everything_costs_its_time_out_and_heals(loop):
-    with ModbusDevice(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
         assert outcome(one(driver, A)) == 111
         device.fault("blackhole")
         began = time.monotonic()
@@ -435,7 +454,7 @@ def test_a_line_that_swallows_everything_costs_its_time_out_and_heals(loop):
 
 
 def test_a_device_for_one_caller_serves_one_after_the_other(loop):
-    with ModbusDevice(loop, {1: TABLES}, max_connections=1) as device:
+    with device_of(loop, {1: TABLES}, max_connections=1) as device:
         first = ModbusDriver(device.options)
         first.open()
         assert outcome(one(first, A)) == 111
@@ -448,7 +467,7 @@ def test_a_device_for_one_caller_serves_one_after_the_other(loop):
 
 
 def test_a_device_for_one_caller_is_left_free_between_two_readings(loop):
-    with ModbusDevice(loop, {1: TABLES}, max_connections=1) as device:
+    with device_of(loop, {1: TABLES}, max_connections=1) as device:
         drivers = [ModbusDriver({**device.options, "close_after_read": True}) for _caller in range(2)]
         for _round in range(5):
             for driver in drivers:
@@ -462,7 +481,7 @@ def test_a_device_for_one_caller_is_left_free_between_two_readings(loop):
 
 
 def test_a_device_for_one_caller_is_called_again_after_a_time_out(loop):
-    with ModbusDevice(loop, {1: TABLES}, max_connections=1) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, max_connections=1) as device, ModbusDriver(device.options) as driver:
         for _round in range(3):
             assert outcome(one(driver, A)) == 111
             device.edit(lambda _question, _answer: None)
@@ -491,7 +510,7 @@ def test_four_threads_on_one_line_get_their_own_values(loop):
             if outcome(reading) != address:
                 wrong.append(reading)
 
-    with ModbusDevice(loop, {1: tables}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: tables}) as device, ModbusDriver(device.options) as driver:
         threads = [threading.Thread(target=work, args=(driver, number)) for number in range(4)]
         for thread in threads:
             thread.start()
@@ -505,7 +524,7 @@ def test_four_threads_on_one_line_get_their_own_values(loop):
 def test_frames_keep_the_pause_that_a_device_needs(loop):
     far = [SignalAddress(str(address), f"holding:{address}") for address in (100, 200, 300)]
 
-    with ModbusDevice(loop, {1: TABLES}) as device:
+    with device_of(loop, {1: TABLES}) as device:
         with ModbusDriver({**device.options, "inter_frame_delay": 50}) as driver:
             began = time.monotonic()
             driver.read(far)
@@ -525,7 +544,7 @@ def silence_units(device, framing, dead):
 
 @pytest.mark.parametrize("framing", OVER_TCP)
 def test_a_dead_unit_keeps_no_other_from_being_read(loop, framing):
-    with ModbusDevice(loop, {number: TABLES for number in range(1, 6)}, framing) as device:
+    with device_of(loop, dict.fromkeys(range(1, 6), TABLES), framing) as device:
         silence_units(device, framing, {2, 4})
         with ModbusDriver(device.options) as driver:
             found = [outcome(reading) for reading in driver.read(units(1, 2, 3, 4, 5))]
@@ -534,7 +553,7 @@ def test_a_dead_unit_keeps_no_other_from_being_read(loop, framing):
 
 
 def test_dead_units_cost_the_others_nearly_nothing_in_the_long_run(loop):
-    with ModbusDevice(loop, {number: TABLES for number in range(1, 31)}) as device:
+    with device_of(loop, dict.fromkeys(range(1, 31), TABLES)) as device:
         silence_units(device, "socket", {1, 2, 17})
         with ModbusDriver({**device.options, "timeout": 0.1}) as driver:
             signals = units(*range(1, 31))
@@ -554,7 +573,7 @@ def test_dead_units_cost_the_others_nearly_nothing_in_the_long_run(loop):
 
 def test_a_unit_that_recovers_is_heard_again(loop, monkeypatch):
     monkeypatch.setattr(modbus_round, "PATIENCE", 1.0)
-    with ModbusDevice(loop, {number: TABLES for number in (1, 2, 3)}) as device:
+    with device_of(loop, dict.fromkeys((1, 2, 3), TABLES)) as device:
         with ModbusDriver(device.options) as driver:
             silence_units(device, "socket", {2})
             for _round in range(4):
@@ -564,7 +583,7 @@ def test_a_unit_that_recovers_is_heard_again(loop, monkeypatch):
 
 
 def test_a_unit_alone_is_asked_each_time(loop):
-    with ModbusDevice(loop, {1: TABLES}) as device, ModbusDriver({**device.options, "timeout": 0.1}) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver({**device.options, "timeout": 0.1}) as driver:
         device.edit(lambda _question, _answer: None)
         for _round in range(5):
             assert [outcome(reading) for reading in driver.read([A, B])] == ["no_answer"] * 2
@@ -572,8 +591,9 @@ def test_a_unit_alone_is_asked_each_time(loop):
         assert [outcome(reading) for reading in driver.read([A, B])] == [111, 222]
 
 
-def test_where_no_unit_answers_one_of_them_is_still_tried(loop):
-    with ModbusDevice(loop, {number: TABLES for number in (1, 2, 3)}) as device:
+def test_where_no_unit_answers_one_of_them_is_still_tried(loop, monkeypatch):
+    monkeypatch.setattr(modbus_round, "PATIENCE", 0.5)
+    with device_of(loop, dict.fromkeys((1, 2, 3), TABLES)) as device:
         with ModbusDriver({**device.options, "timeout": 0.1}) as driver:
             silence_units(device, "socket", {1, 2, 3})
             for _round in range(4):
@@ -586,7 +606,7 @@ def test_where_no_unit_answers_one_of_them_is_still_tried(loop):
 
 
 def test_a_unit_that_the_gateway_misses_is_not_asked_for_its_other_blocks(loop):
-    with ModbusDevice(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
         far = [SignalAddress(str(address), f"holding:{address}", {"unit_id": 9}) for address in (0, 100, 200)]
         readings = driver.read([*far, A])
 
@@ -597,7 +617,7 @@ def test_a_unit_that_the_gateway_misses_is_not_asked_for_its_other_blocks(loop):
 
 @pytest.mark.parametrize("framing", OVER_TCP)
 def test_a_device_silent_about_one_address_is_read_at_the_others(loop, framing):
-    with ModbusDevice(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
+    with device_of(loop, {1: TABLES}, framing) as device, ModbusDriver(device.options) as driver:
         device.edit(lambda question, answer: None if parse_question(framing, question)[2] == 100 else answer)
         signals = [A, B, SignalAddress("c", "holding:300")]
         rounds = read_until(driver, signals, lambda found: found == ["no_answer", 222, 333])
@@ -633,10 +653,10 @@ def serial_line(loop, device):
     async def disconnect():
         if state:
             asyncio.get_running_loop().remove_reader(ours)
-            state["task"].cancel()
-            state["writer"].close()
-            await asyncio.gather(state["task"], state["writer"].wait_closed(), return_exceptions=True)
-            state.clear()
+            task, writer = state.pop("task"), state.pop("writer")
+            task.cancel()
+            writer.close()
+            await asyncio.gather(task, writer.wait_closed(), return_exceptions=True)
 
     def pull_the_plug():
         loop.run(disconnect())
@@ -652,14 +672,15 @@ def serial_line(loop, device):
 
 
 def serial_options(path, **options):
-    return {"transport": "serial", "serial_port": path, "timeout": 0.3, **options}
+    # Without parity, for a pty has none to speak of and refuses to be told twice.
+    return {"transport": "serial", "serial_port": path, "timeout": TIMEOUT, "parity": "N", **options}
 
 
 def test_a_serial_line_is_read(loop):
     signals = [A, B, SignalAddress("long", "holding:1000", {"data_type": "string", "length": 60})]
     tables = {"holding": {**TABLES["holding"], 1000: [0x4142] * 60}}
 
-    with ModbusDevice(loop, {7: tables}, "rtu") as device, serial_line(loop, device) as (path, _pull):
+    with device_of(loop, {7: tables}, "rtu") as device, serial_line(loop, device) as (path, _pull):
         for parity, stopbits, baudrate in (("E", 1, 19200), ("N", 2, 9600), ("O", 1, 115200)):
             options = serial_options(path, unit_id=7, parity=parity, stopbits=stopbits, baudrate=baudrate)
             assert ModbusDriver.check_options(options) == []
@@ -668,7 +689,7 @@ def test_a_serial_line_is_read(loop):
 
 
 def test_late_answers_on_a_serial_line_are_nobody_elses(loop):
-    with ModbusDevice(loop, {1: TABLES}, "rtu") as device, serial_line(loop, device) as (path, _pull):
+    with device_of(loop, {1: TABLES}, "rtu") as device, serial_line(loop, device) as (path, _pull):
         with ModbusDriver(serial_options(path)) as driver:
             device.edit(lambda question, answer: None if question[2:4] == b"\0\x64" else answer)
             assert outcome(one(driver, A)) == "no_answer"
@@ -681,7 +702,10 @@ def test_late_answers_on_a_serial_line_are_nobody_elses(loop):
 
 
 def test_a_dead_unit_on_a_serial_line_keeps_no_other_from_being_read(loop):
-    with ModbusDevice(loop, {1: TABLES, 2: TABLES, 3: TABLES}, "rtu") as device, serial_line(loop, device) as (path, _pull):
+    with (
+        device_of(loop, {1: TABLES, 2: TABLES, 3: TABLES}, "rtu") as device,
+        serial_line(loop, device) as (path, _pull),
+    ):
         silence_units(device, "rtu", {2})
         with ModbusDriver(serial_options(path)) as driver:
             assert [outcome(reading) for reading in driver.read(units(1, 2, 3))] == [111, "no_answer", 111]
@@ -696,7 +720,7 @@ def test_a_file_that_is_no_serial_port():
 
 
 def test_a_serial_port_that_somebody_else_uses(loop):
-    with ModbusDevice(loop, {1: TABLES}, "rtu") as device, serial_line(loop, device) as (path, _pull):
+    with device_of(loop, {1: TABLES}, "rtu") as device, serial_line(loop, device) as (path, _pull):
         with ModbusDriver(serial_options(path)):
             assert failure_of(ModbusDriver(serial_options(path))) == ("serial_busy", "serial_port")
 
@@ -714,7 +738,7 @@ def test_why_a_serial_port_cannot_be_opened(number, code, monkeypatch):
 
 
 def test_a_serial_converter_that_is_unplugged(loop):
-    with ModbusDevice(loop, {1: TABLES}, "rtu") as device, serial_line(loop, device) as (path, pull_the_plug):
+    with device_of(loop, {1: TABLES}, "rtu") as device, serial_line(loop, device) as (path, pull_the_plug):
         with ModbusDriver(serial_options(path)) as driver:
             assert outcome(one(driver, A)) == 111
             pull_the_plug()

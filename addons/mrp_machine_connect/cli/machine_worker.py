@@ -16,6 +16,10 @@ _logger = logging.getLogger(__name__)
 POST_EVERY = 0.5
 #: Seconds to wait after the database was away.
 DATABASE_PAUSE = 2.0
+#: Seconds between two looks whether the addon is still there and at rest.
+LOOK_EVERY = 1.0
+
+ADDON = "mrp_machine_connect"
 
 
 class MachineWorker(Command):
@@ -47,46 +51,73 @@ def run(database, threads=32, post=True):
 
     :return: exit code
     """
-    from psycopg2 import OperationalError
+    from psycopg2.extensions import TransactionRollbackError
 
     from odoo.modules.registry import Registry
 
-    from odoo.addons.mrp_machine_connect.polling_host import PollingHost, worker_name
+    from odoo.addons.mrp_machine_connect.polling_host import (
+        FAREWELL,
+        PASSING,
+        TABLES_CHANGE,
+        PollingHost,
+        worker_name,
+    )
 
-    stop = threading.Event()
+    stop, ready = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_arguments: stop.set())
     _logger.info("machine worker for database %s", database)
-    registry = host = poster = None
+    host = poster = None
+    looked, told = float("-inf"), ""
     try:
         while not stop.is_set():
             try:
                 registry = Registry(database)
-                if "mrp.machine.poller" not in registry:
-                    _logger.warning("mrp_machine_connect is not installed in %s; waiting for it", database)
-                    stop.wait(10)
-                    Registry.delete(database)
-                    continue
+                if time.monotonic() - looked >= LOOK_EVERY or not ready.is_set():
+                    if obstacle := _obstacle(registry):
+                        ready.clear()
+                        if host:
+                            host.hang_up()
+                            host = None
+                        if obstacle != told:
+                            _logger.warning("%s in %s; waiting for it", obstacle, database)
+                            told = obstacle
+                        stop.wait(LOOK_EVERY)
+                        continue
+                    looked, told = time.monotonic(), ""
                 registry = registry.check_signaling()
+                if "mrp.machine.poller" not in registry:  # just installed, and not yet said to everybody
+                    ready.clear()
+                    stop.wait(LOOK_EVERY)
+                    continue
                 if host is None or host.registry is not registry:
                     if host:
                         host.close()
                     # A changed registry is a changed addon: plans and drivers are built anew.
                     host = PollingHost(registry, worker_name("worker"), "worker", threads)
+                    _logger.info("polling as %s", host.holder)
+                ready.set()
                 if post and (poster is None or not poster.is_alive()):
-                    poster = threading.Thread(target=_post, args=(database, stop), name="machine-post", daemon=True)
+                    poster = threading.Thread(target=_post, args=(database, stop, ready), name="machine-post", daemon=True)
                     poster.start()
                 host.tick()
-            except OperationalError as error:
+            except TransactionRollbackError as conflict:
+                _logger.info("another transaction was quicker, once more: %s", str(conflict).strip())
+            except PASSING as error:
                 _logger.warning("the database is away: %s", str(error).strip())
                 stop.wait(DATABASE_PAUSE)
+            except TABLES_CHANGE as error:
+                _logger.info("the addon is being changed: %s", str(error).strip())
+                looked = float("-inf")
+                stop.wait(LOOK_EVERY)
             except Exception:
                 _logger.exception("a turn of the machine worker failed")
                 stop.wait(DATABASE_PAUSE)
     finally:
+        stop.set()
         if host:
-            with contextlib.suppress(OperationalError):
-                host.close()
+            with contextlib.suppress(*PASSING):
+                host.close(FAREWELL)
                 host.goodbye()
         if poster:
             poster.join(20)
@@ -94,24 +125,48 @@ def run(database, threads=32, post=True):
     return 0
 
 
-def _post(database, stop):
+def _obstacle(registry):
+    """Return why nothing can be done just now, in words: the addon, or one on top of it, is missing or changing."""
+    with registry.cursor(readonly=True) as cr:
+        cr.execute(
+            """SELECT module.name, module.state FROM ir_module_module module
+                WHERE module.name = %(addon)s
+                   OR module.state LIKE 'to %%' AND EXISTS (
+                       SELECT FROM ir_module_module_dependency dependency
+                        WHERE dependency.module_id = module.id AND dependency.name = %(addon)s)""",
+            {"addon": ADDON},
+        )
+        states = dict(cr.fetchall())
+    if states.get(ADDON) in (None, "uninstalled", "uninstallable", "to install"):
+        return f"{ADDON} is not installed"
+    changing = sorted(name for name, state in states.items() if state != "installed")
+    return f"{' and '.join(changing)} is being changed" if changing else ""
+
+
+def _post(database, stop, ready):
     """Post what is due, in a thread of its own so that a slow order does not slow the polling."""
-    from psycopg2 import OperationalError
+    from psycopg2.extensions import TransactionRollbackError
 
     from odoo import SUPERUSER_ID, api
     from odoo.modules.registry import Registry
+
+    from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE
 
     while not stop.is_set():
         began = time.monotonic()
         try:
             registry = Registry(database).check_signaling()
-            if "mrp.machine.poster" in registry:
+            if ready.is_set() and "mrp.machine.poster" in registry:
                 with registry.cursor() as cr:
                     poster = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]
                 poster._post_due(registry, 10.0)
-        except OperationalError as error:
+        except TransactionRollbackError as conflict:
+            _logger.info("posting: another transaction was quicker, once more: %s", str(conflict).strip())
+        except PASSING as error:
             _logger.warning("posting: the database is away: %s", str(error).strip())
             stop.wait(DATABASE_PAUSE)
+        except TABLES_CHANGE as error:
+            _logger.info("posting: the addon is being changed: %s", str(error).strip())
         except Exception:
             _logger.exception("a turn of posting failed")
             stop.wait(DATABASE_PAUSE)

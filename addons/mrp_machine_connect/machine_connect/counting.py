@@ -25,7 +25,8 @@ class Counting(Evaluator):
         self._descriptor = replace(mapping.counter, burst=burst)
         kind = self._descriptor.kind
         self._is_delta = kind is CounterKind.DELTA
-        self._is_bouncing = kind is CounterKind.PULSE and self._debounce_us
+        self._is_pulse = kind is CounterKind.PULSE
+        self._is_bouncing = self._is_pulse and self._debounce_us
         self._quick = self._plain and not self._is_delta and not self._is_bouncing
         self._window_us = round(_INTERVALS * mapping.interval * 1_000_000)
 
@@ -33,12 +34,13 @@ class Counting(Evaluator):
         moment = self._moment(reading)
         if self._quick and value == memory.get("value") and "interrupted" not in memory:
             return self._same(memory, reading, value, moment)
+        value = self._number(value)
+        value = int(value != 0) if self._is_pulse else pieces(value)
         if self._is_bouncing and "interrupted" not in memory:
-            level = int(self._number(value) != 0)
-            if level == memory.get("value") and "pending" not in memory:
-                return self._same(memory, reading, level, moment)
-            return self._heard(memory, reading, level, moment, memory.get("value"))
-        return self._speak(memory, reading, pieces(self._number(value)), moment, self._rules(reading))
+            if value == memory.get("value") and "pending" not in memory:
+                return self._same(memory, reading, value, moment)
+            return self._heard(memory, reading, value, moment, memory.get("value"))
+        return self._speak(memory, reading, value, moment, self._rules(reading))
 
     def _same(self, memory, reading, value, moment):
         now = self._clock(memory, moment)
@@ -61,13 +63,13 @@ class Counting(Evaluator):
 
     def _speak(self, memory, reading, value, moment, rules):
         state = CounterState.from_json(memory)
+        if self._is_delta and moment.us == memory.get("source"):
+            return Interpretation(value, (), memory, rules, False)
         if state is not None and moment.us < state.at and moment.read_us <= memory["seen"]:
             if not self._is_delta:
                 late = outcome("sequence", "refused", code="older", value=value)
                 return Interpretation(value, (), memory, (*rules, late), False)
             now = moment.us  # what is added must not be lost: the counter holds it
-        elif self._is_delta and state is not None and moment.us == memory["source"]:
-            return Interpretation(value, (), memory, rules, False)
         else:
             now = self._clock(memory if state else {}, moment)
         try:
@@ -129,7 +131,7 @@ class Counting(Evaluator):
         result = super()._unavailable(memory, reading)
         if "value" not in memory or "interrupted" in memory:
             return result
-        return result._replace(memory={**memory, "interrupted": True}, changed=True)
+        return result._replace(memory={**result.memory, "interrupted": True}, changed=True)
 
 
 class Cycles(Evaluator):
@@ -144,45 +146,53 @@ class Cycles(Evaluator):
         self._completed = frozenset(same(value) for value in mapping.cycle_values)
         fastest = mapping.counter and mapping.pieces_per_cycle / mapping.counter.max_rate
         self._fastest_us = round(fastest * 1_000_000) if fastest else 0
+        self._moves = mapping.time_is_change
 
     def _read(self, memory, reading, value):
-        if self._plain and value == memory.get("raw") and not memory["timed"]:
-            return Interpretation(value, (), memory, self._rules(reading), False)
-        moment = self._moment(reading)
-        if self._plain and value == memory.get("raw") and moment.us == memory["at"]:
-            return Interpretation(value, (), memory, self._rules(reading), False)
-        return self._speak(memory, reading, self._understood(value), moment, self._rules(reading))
+        if self._plain and value == memory.get("raw") and "lost" not in memory:
+            if not memory["completed"] or not self._moves or reading.at == reading.read_at:
+                return Interpretation(value, (), memory, self._rules(reading), False)
+            moment = self._moment(reading)
+            if moment.us == memory["at"]:
+                kept = memory if memory["own"] else {**memory, "own": True}
+                return Interpretation(value, (), kept, self._rules(reading), False)
+            return self._speak(memory, reading, value, moment, self._rules(reading))
+        return self._speak(memory, reading, self._understood(value), self._moment(reading), self._rules(reading))
 
     def _speak(self, memory, reading, value, moment, rules):
         if is_late(memory, moment):
             late = outcome("sequence", "refused", code="older", value=value)
             return Interpretation(value, (), memory, (*rules, late), False)
         completed = same(value) in self._completed
+        fresh = "raw" not in memory or "lost" in memory
         kept = {
             "raw": value,
+            "completed": completed,
             "at": moment.us,
             "read": moment.read_us,
-            "done": memory.get("done"),
-            "timed": completed and self.mapping.time_is_change and moment.is_own,
+            "own": moment.is_own,
+            "done": None if fresh else memory["done"],
         }
+        if fresh:
+            if completed:
+                kept["done"] = moment.us
+            return Interpretation(value, (), kept, rules, True)
         if not completed:
-            if value == memory.get("raw") and "lost" not in memory:
+            if value == memory["raw"]:
                 return Interpretation(value, (), memory, rules, False)
-            if "lost" in memory:
-                kept["done"] = None
             return Interpretation(value, (), kept, rules, True)
-        kept["done"] = moment.us
-        if "raw" not in memory or "lost" in memory:
-            return Interpretation(value, (), kept, rules, True)
-        if same(memory["raw"]) in self._completed:
-            if not kept["timed"] or moment.us == memory["at"]:
+        if memory["completed"]:
+            if not self._moves or not moment.is_own or moment.us == memory["at"]:
                 return Interpretation(value, (), memory, rules, False)
+            if not memory["own"]:
+                return Interpretation(value, (), kept, rules, True)
             if abs(moment.us - memory["at"]) < self._fastest_us:
                 # A device that stamps each reading of a value that stands still.
                 told = outcome("plausibility", "refused", code="faster_than_a_cycle")
-                return Interpretation(value, (), {**kept, "done": memory["done"]}, (*rules, told), False)
+                return Interpretation(value, (), kept, (*rules, told), False)
         elif moment.us == memory["done"]:
-            return Interpretation(value, (), {**kept, "done": memory["done"]}, rules, True)
+            return Interpretation(value, (), kept, rules, True)
+        kept["done"] = moment.us
         done = memory["done"]
         data = {
             "qty": self.mapping.pieces_per_cycle,
@@ -199,7 +209,7 @@ class Cycles(Evaluator):
         if "raw" not in memory or "lost" in memory:
             return result
         # What it says next it may only say again.
-        return result._replace(memory={**memory, "lost": True, "timed": True}, changed=True)
+        return result._replace(memory={**memory, "lost": True}, changed=True)
 
 
 def _iso(us):

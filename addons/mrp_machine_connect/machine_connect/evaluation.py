@@ -121,6 +121,9 @@ class Evaluator:
         raise NotImplementedError
 
     def _unavailable(self, memory, reading):
+        """Return the Interpretation of the machine itself saying that it has no value: what was about to be is not."""
+        if "pending" in memory:
+            return self._nothing(_without_pending(memory), _bad(reading))._replace(changed=True)
         return self._nothing(memory, _bad(reading))
 
     def _nothing(self, memory, *rules):
@@ -209,7 +212,7 @@ class Evaluator:
         pending, events, told = memory.get("pending"), (), ()
         if pending is not None and pending["raw"] != value:
             lasted = moment.us - pending["at"]
-            memory = {key: item for key, item in memory.items() if key != "pending"}
+            memory = _without_pending(memory)
             if pending["at"] != pending["read"] and lasted >= self._debounce_us:
                 # The machine's own times say that it was stable, although it was read but once.
                 accepted = pending["raw"]
@@ -229,7 +232,7 @@ class Evaluator:
         if lasted < self._debounce_us:
             told = (*rules, outcome("debounce", "refused", value=value, seconds=lasted / 1_000_000))
             return Interpretation(None, (), memory, told, False)
-        memory = {key: item for key, item in memory.items() if key != "pending"}
+        memory = _without_pending(memory)
         since = Moment(instant(pending["at"]), pending["at"], moment.read_us)
         spoken = self._speak(memory, reading, value, since, (*rules, _stable(lasted)))
         return spoken._replace(changed=True)
@@ -245,6 +248,10 @@ def is_late(memory, moment):
     One that is older and was read later is none: there the machine's clock was set back.
     """
     return "at" in memory and moment.us < memory["at"] and moment.read_us <= memory["read"]
+
+
+def _without_pending(memory):
+    return {key: item for key, item in memory.items() if key != "pending"}
 
 
 def _stable(lasted):

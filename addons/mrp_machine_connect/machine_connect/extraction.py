@@ -195,8 +195,8 @@ def _ways(tree, inside=False):
             raise ValueError(f"regex: {name.lower()} is not allowed")
         if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             least, most, body = argument
-            if most > 1 and inside:
-                raise ValueError("regex: a repeated part within a repeated part")
+            if most > least and inside:
+                raise ValueError("regex: a part of any length within a repeated part")
             ways *= min(most - least + 1, PATTERN_TEXT_LIMIT) * _ways(body, inside or most > 1)
         elif name == "BRANCH":
             if inside:

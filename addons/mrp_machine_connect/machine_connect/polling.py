@@ -77,6 +77,8 @@ class _Lane:
         self.started = None
         self.began = 0.0
         self.answered = False
+        self.leaving = False
+        self.abandoned = False
         self.waiting = deque()
 
 
@@ -93,6 +95,7 @@ class PollEngine:
         self._lanes = {}
         self._lock = threading.Lock()
         self._running = 0
+        # Threads without work less jobs without a thread: below 0 when jobs wait for the pool.
         self._idle = 0
         self._closed = False
 
@@ -100,6 +103,8 @@ class PollEngine:
         """Take a job; return False when the one before of the same key has not ended, and then nothing is done."""
         endpoint = driver_class(job.protocol).endpoint(job.options)
         with self._lock:
+            if self._closed:
+                return False
             lane = self._lanes.get(endpoint)
             if lane is None:
                 lane = self._lanes[endpoint] = _Lane(endpoint)
@@ -127,15 +132,25 @@ class PollEngine:
         with self._lock:
             return sum((lane.job is not None and not lane.answered) + len(lane.waiting) for lane in self._lanes.values())
 
+    def is_reading(self, endpoint):
+        """Return whether somebody talks to an endpoint just now."""
+        with self._lock:
+            lane = self._lanes.get(endpoint)
+            return lane is not None and lane.job is not None
+
     def release(self, endpoint):
         """Hang up an endpoint that is not ours any more; one that is being read hangs up when its read ends."""
         with self._lock:
-            lane = self._lanes.pop(endpoint, None)
+            lane = self._lanes.get(endpoint)
             if lane is None:
                 return
             lane.waiting.clear()
-            driver, lane.driver = (lane.driver, None) if lane.job is None else (None, lane.driver)
-        _hang_up(driver)
+            if lane.job is not None:
+                # The lane stays until then, so that a new job waits for its turn and never calls a second time.
+                lane.leaving = True
+                return
+            del self._lanes[endpoint]
+        _hang_up(lane.driver)
 
     def close(self):
         """Hang up everything; threads that are reading end with their read."""
@@ -153,12 +168,16 @@ class PollEngine:
         lane.job, lane.answered = job, False
         # Not begun before a thread has it: waiting for the pool is not the device's fault.
         lane.started, lane.began = clock.now(), float("inf")
-        if not self._idle and self._running < self._threads:
+        self._idle -= 1
+        self._hire()
+        self._work.put((lane, job))
+
+    def _hire(self):
+        """Start a thread if a job has none and one more is allowed; the lock is held."""
+        if self._idle < 0 and self._running < self._threads:
+            self._idle += 1
             self._running += 1
             threading.Thread(target=self._run, name="machine-poll", daemon=True).start()
-        else:
-            self._idle = max(0, self._idle - 1)
-        self._work.put((lane, job))
 
     def _run(self):
         while True:
@@ -166,25 +185,30 @@ class PollEngine:
             if task is None:
                 return
             lane, job = task
-            if lane.job is job:
-                lane.started, lane.began = clock.now(), time.monotonic()
-            outcome = self._read(lane, job)
-            with self._lock:
-                given_up = lane.job is not job
-                if not given_up:
-                    if not lane.answered:
-                        self._outcomes.put(outcome)
-                    lane.job = None
-                    if self._lanes.get(lane.endpoint) is not lane:
-                        driver, lane.driver = lane.driver, None
-                    else:
-                        driver = None
-                        if lane.waiting:
-                            self._dispatch(lane, lane.waiting.popleft())
-                    self._idle += 1
-            if given_up:
+            lane.started, lane.began = clock.now(), time.monotonic()
+            outcome = None if lane.leaving else self._read(lane, job)
+            while (driver := self._done(lane, outcome)) is not None:
+                _hang_up(driver)
+            if lane.abandoned:
                 return
-            _hang_up(driver)
+
+    def _done(self, lane, outcome):
+        """Free a lane after its read, unless there is a driver to hang up before: then return that."""
+        with self._lock:
+            if (lane.leaving or lane.abandoned) and lane.driver is not None:
+                driver, lane.driver = lane.driver, None
+                return driver
+            if lane.abandoned:
+                return None
+            if outcome is not None and not lane.answered:
+                self._outcomes.put(outcome)
+            lane.job, lane.leaving = None, False
+            if lane.waiting:
+                self._dispatch(lane, lane.waiting.popleft())
+            elif lane.driver is None:
+                del self._lanes[lane.endpoint]
+            self._idle += 1
+            return None
 
     def _read(self, lane, job):
         """Read one job by the lane's driver. What a driver raises without being allowed to is told as ``internal``."""
@@ -221,7 +245,7 @@ class PollEngine:
         now = time.monotonic()
         outcomes = []
         with self._lock:
-            for lane in self._lanes.values():
+            for lane in list(self._lanes.values()):
                 if lane.job is None:
                     continue
                 if not lane.answered and now - lane.began > lane.job.deadline:
@@ -232,12 +256,20 @@ class PollEngine:
                         )
                     )
                 elif lane.answered and now - lane.began > ABANDON_AFTER * lane.job.deadline:
-                    _logger.warning("a read of %s never came back; it is given up", lane.endpoint)
-                    lane.job = lane.driver = None
-                    self._running -= 1
-                    if lane.waiting:
-                        self._dispatch(lane, lane.waiting.popleft())
+                    self._abandon(lane)
         return outcomes
+
+    def _abandon(self, lane):
+        """Give up the thread of a lane and whatever it may still do there; the lock is held."""
+        _logger.warning("a read of %s never came back; it is given up", lane.endpoint)
+        lane.abandoned = True
+        del self._lanes[lane.endpoint]
+        self._running -= 1
+        self._hire()
+        if lane.waiting:
+            fresh = self._lanes[lane.endpoint] = _Lane(lane.endpoint)
+            fresh.waiting = lane.waiting
+            self._dispatch(fresh, fresh.waiting.popleft())
 
 
 def _hang_up(driver):

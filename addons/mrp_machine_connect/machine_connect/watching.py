@@ -35,7 +35,8 @@ class States(Evaluator):
 
     def _meaning(self, value):
         """Return state, reason and, where nobody has said yet what it means, the value as text."""
-        meaning = self._known.get(value)
+        key = (value.__class__, value)
+        meaning = self._known.get(key)
         if meaning is None:
             state, reason = self._codes.get(same(value), (None, ""))
             if state is None:
@@ -45,7 +46,7 @@ class States(Evaluator):
             else:
                 meaning = state, reason, ""
             if len(self._known) < _KNOWN:
-                self._known[value] = meaning
+                self._known[key] = meaning
         return meaning
 
     def _speak(self, memory, reading, value, moment, rules):
@@ -60,8 +61,7 @@ class States(Evaluator):
         result = super()._unavailable(memory, reading)
         if memory.get("unavailable"):
             return result
-        memory = {key: item for key, item in memory.items() if key != "pending"}
-        return self._tell(memory, reading, self._moment(reading), MachineState.UNKNOWN, None, result.rules)
+        return self._tell(result.memory, reading, self._moment(reading), MachineState.UNKNOWN, None, result.rules)
 
     def _tell(self, memory, reading, moment, state, value, rules, reason="", unmapped=""):
         kept = {"raw": value, "state": state.value, "at": moment.us, "read": moment.read_us}

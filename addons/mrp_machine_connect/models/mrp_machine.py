@@ -26,6 +26,23 @@ STATES = [
     ("unknown", "Unknown"),
 ]
 assert {code for code, _label in STATES} == {state.value for state in MachineState}
+#: Odoo's colour numbers for the stripe of a card: green makes, red is broken, orange stands, blue and violet are meant.
+STATE_COLORS = {
+    "running": 10,
+    "transient": 10,
+    "idle": 3,
+    "starved": 2,
+    "blocked": 2,
+    "held": 2,
+    "stopped": 2,
+    "completed": 4,
+    "fault": 1,
+    "setup": 8,
+    "maintenance": 5,
+    "trial": 7,
+    "off": 0,
+    "unknown": 0,
+}
 
 
 class Machine(models.Model):
@@ -134,8 +151,11 @@ class Machine(models.Model):
     status_id = fields.Many2one("mrp.machine.status", readonly=True, copy=False, index=True, bypass_search_access=True)
     state = fields.Selection(related="status_id.state", string="State")
     state_since = fields.Datetime(related="status_id.state_since", string="Since")
+    state_reason = fields.Char(related="status_id.reason", string="Reason")
+    color = fields.Integer(compute="_compute_color", help="Colour number of the state.")
     health = fields.Selection(related="status_id.health", string="Connection")
     last_seen = fields.Datetime(related="status_id.last_seen", string="Last Seen")
+    last_event = fields.Datetime(related="status_id.last_event", string="Last Event")
     good = fields.Float(related="status_id.good")
     target = fields.Float(related="status_id.target")
     reject = fields.Float(related="status_id.reject")
@@ -148,6 +168,12 @@ class Machine(models.Model):
     code_ids = fields.One2many("mrp.machine.code", "machine_id", string="Codes", copy=True)
     loading_ids = fields.One2many("mrp.machine.loading", "machine_id", string="Loaded Orders")
     interval_ids = fields.One2many("mrp.machine.interval", "machine_id", string="Timeline")
+    recent_interval_ids = fields.Many2many(
+        "mrp.machine.interval",
+        compute="_compute_recent_interval_ids",
+        string="Latest States",
+        help="The latest 40; all of them are one click away.",
+    )
     ledger_ids = fields.One2many("mrp.machine.ledger", "machine_id", string="Counts")
     mapping_version_ids = fields.One2many("mrp.machine.mapping.version", "machine_id", string="Mapping Versions")
     event_count = fields.Integer(compute="_compute_event_count")
@@ -169,6 +195,17 @@ class Machine(models.Model):
         now = fields.Datetime.now()
         for machine in self:
             machine.is_paused = bool(machine.pause_until and machine.pause_until > now)
+
+    @api.depends("status_id.state")
+    def _compute_color(self):
+        for machine in self:
+            machine.color = STATE_COLORS.get(machine.status_id.state, 0)
+
+    def _compute_recent_interval_ids(self):
+        for machine in self:
+            machine.recent_interval_ids = self.env["mrp.machine.interval"].search(
+                [("machine_id", "=", machine._origin.id)], limit=40
+            )
 
     @api.depends("status_id.good", "status_id.target")
     def _compute_progress(self):
@@ -440,6 +477,22 @@ class Machine(models.Model):
         """Open the state timeline of this machine."""
         return self._action_records("mrp_machine_connect.mrp_machine_interval_action", [("machine_id", "=", self.id)])
 
+    def action_apply_template(self):
+        """Add the signals and codes of the chosen template to this machine; what is there already stays as it is."""
+        for machine in self:
+            template = machine.template_id
+            if not template:
+                raise UserError(self.env._("Choose a template on the machine first."))
+            connections = machine.connection_ids.filtered(lambda c, template=template: c.protocol == template.protocol)
+            if not connections:
+                raise UserError(
+                    self.env._(
+                        "The template «%s» needs a connection of its protocol. Add one under «Connection» first.",
+                        template.name,
+                    )
+                )
+            template._apply(machine, connections[0])
+
     def action_load_order(self):
         """Ask which order runs on this machine from now on."""
         return self._action_wizard("mrp.machine.load.order", self.env._("Load Order"))
@@ -463,6 +516,10 @@ class Machine(models.Model):
     def action_import_signals(self):
         """Ask for a CSV or XLSX file of signals."""
         return self._action_wizard("mrp.machine.signal.import", self.env._("Import Signals"))
+
+    def action_try(self):
+        """Open the box that shows what a value would become, without any hardware."""
+        return self._action_wizard("mrp.machine.try", self.env._("Try It"))
 
     def _action_wizard(self, model, name):
         return {

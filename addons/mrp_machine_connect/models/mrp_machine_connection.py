@@ -64,7 +64,6 @@ class MachineConnection(models.Model):
     baudrate = fields.Integer(default=19200)
     parity = fields.Selection([("N", "None"), ("E", "Even"), ("O", "Odd")], default="E")
     stopbits = fields.Selection([("1", "1"), ("2", "2")], default="1")
-    bytesize = fields.Selection([("7", "7"), ("8", "8")], default="8")
     gap_limit = fields.Integer(default=8, help="Registers of no interest that may be read along to save a request.")
     max_registers = fields.Integer(default=125, help="Registers in one request; some devices take fewer than 125.")
     close_after_read = fields.Boolean(help="Hang up after each read: for devices that serve only one client.")
@@ -283,7 +282,6 @@ class MachineConnection(models.Model):
                 baudrate=self.baudrate,
                 parity=self.parity or "N",
                 stopbits=int(self.stopbits or 1),
-                bytesize=int(self.bytesize or 8),
             )
         else:
             options.update(host=(self.host or "").strip(), port=self.port)
@@ -381,11 +379,16 @@ class MachineConnection(models.Model):
         """
         self.ensure_one()
         self.check_access("read")
-        options, endpoint = self._driver_options(), self._endpoint_key()
-        problems = self._driver_class().check_options(options)
+        return self._ask_with(self.protocol, self._driver_options(), self._secrets(), ask)
+
+    @api.model
+    def _ask_with(self, protocol, options, passwords, ask):
+        """Do what :meth:`_ask` does with settings that need not be stored yet."""
+        protocol_class = driver_class(protocol)
+        problems = protocol_class.check_options(options)
         if problems:
             raise UserError("\n".join(sentence(self.env, p.code, p.params, p.field) for p in problems))
-        driver = self._driver_class()(options, self._secrets())
+        driver, endpoint = protocol_class(options, passwords), protocol_class.endpoint(options)
         with self.env["mrp.machine.poller"]._borrowed(endpoint, f"form-{secrets.token_hex(4)}"):
             try:
                 with driver:

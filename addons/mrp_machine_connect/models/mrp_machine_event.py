@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 from ..fields import BigInteger
 from ..machine_connect import clock
 from ..machine_connect.event import EVENT_TYPES, microseconds, uid
+from ..wording import evidence, rule_lines
 from .mrp_machine import STATES
 
 #: The states that show on the machine's hot row.
@@ -57,6 +58,7 @@ class MachineEvent(models.Model):
         "_selection_state", compute="_compute_state", search="_search_state", help="The worst of its effects."
     )
     data_text = fields.Text(compute="_compute_texts", string="Content as Text")
+    raw_text = fields.Text(compute="_compute_texts", string="As the Machine Said It")
     rules_text = fields.Text(compute="_compute_texts", string="What the Rules Said")
 
     _uid_unique = models.UniqueIndex("(source_id, stream, uid)", "This event has already been received.")
@@ -87,10 +89,8 @@ class MachineEvent(models.Model):
     def _compute_texts(self):
         for event in self:
             event.data_text = json.dumps(event.data or {}, indent=2, ensure_ascii=False)
-            event.rules_text = "\n".join(
-                f"{rule.get('rule')}: {rule.get('outcome')}" + (f" – {rule['detail']}" if rule.get("detail") else "")
-                for rule in event.rules or []
-            )
+            event.raw_text = evidence(self.env, (event.data or {}).get("raw"))
+            event.rules_text = "\n".join(rule_lines(self.env, event.rules))
 
     def _compute_summary(self):
         for event in self:
@@ -289,6 +289,20 @@ class MachineEvent(models.Model):
     def action_retry(self):
         """Try the effects of these events again that did not come to an end."""
         self.posting_ids.filtered(lambda row: row.state in ("waiting", "held", "failed")).action_retry()
+
+    def action_correct(self):
+        """Ask how many pieces of this event are to be taken back, and why; the event itself stays as it is."""
+        self.ensure_one()
+        data = self.data or {}
+        action = self.machine_id._action_wizard("mrp.machine.adjust", self.env._("Correct an Event"))
+        action["context"] = {
+            "default_machine_id": self.machine_id.id,
+            "default_event_id": self.id,
+            "default_kind": data.get("kind") if data.get("kind") in ("good", "reject", "rework") else "good",
+            "default_quantity": -(data.get("delta") or data.get("qty") or 0),
+            "default_at": self.occurred.replace(microsecond=0),
+        }
+        return action
 
 
 def _naive(moment):

@@ -22,6 +22,13 @@ class MachineLoading(models.Model):
 
     _one_at_a_time = models.UniqueIndex("(machine_id) WHERE date_end IS NULL", "This machine has an order loaded already.")
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        loadings = super().create(vals_list)
+        for loading in loadings.filtered(lambda loading: not loading.date_end):
+            loading.machine_id._show_order(loading.production_id, loading.workorder_id)
+        return loadings
+
     @api.model
     def _load(self, machine, production, workorder, at):
         """Load an order on a machine from a moment on, and unload what was there.
@@ -40,7 +47,7 @@ class MachineLoading(models.Model):
         if production.workorder_ids and not workorder:
             raise UserError(self.env._("Choose the work order of %s that runs here.", production.display_name))
         self._unload(machine, at)
-        loading = self.create(
+        return self.create(
             {
                 "machine_id": machine.id,
                 "production_id": production.id,
@@ -48,8 +55,6 @@ class MachineLoading(models.Model):
                 "date_start": at,
             }
         )
-        machine._show_order(production, workorder)
-        return loading
 
     @api.model
     def _unload(self, machine, at):

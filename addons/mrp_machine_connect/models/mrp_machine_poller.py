@@ -1,12 +1,10 @@
 import contextlib
 import logging
 
-from psycopg2 import OperationalError
-
 from odoo import api, models
 from odoo.exceptions import UserError
 
-from ..polling_host import PollingHost, worker_name
+from ..polling_host import PASSING, PollingHost, worker_name
 
 _logger = logging.getLogger(__name__)
 
@@ -26,10 +24,12 @@ class MachinePoller(models.AbstractModel):
         host = PollingHost(self.env.registry, worker_name("cron"), "cron")
         try:
             host.run_pass(CRON_BUDGET)
-        except OperationalError:
-            _logger.info("a polling pass met another one; the next pass goes on", exc_info=True)
+        except PASSING as met:
+            _logger.info("a polling pass met another one; the next pass goes on: %s", str(met).strip())
         finally:
-            host.close()
+            # What cannot be given back now ends by itself, half a minute later.
+            with contextlib.suppress(*PASSING):
+                host.close()
 
     @api.model
     @contextlib.contextmanager

@@ -195,22 +195,19 @@ class MachinePoster(models.AbstractModel):
         return sorted(handlers, key=lambda handler: handler._handler_sequence)
 
     def _route(self, events):
-        """Make the row of each event and each handler that takes its type, or one that says that nobody does."""
-        takers = {}
-        for handler in self._handlers():
-            for event_type in handler._event_types:
-                takers.setdefault(event_type, []).append(handler._handler_name())
+        """Make the row of each event and each handler that takes it, or one that says that nobody does."""
+        handlers = [(handler, handler._handler_name()) for handler in self._handlers()]
         values = []
         now = fields.Datetime.now()
         reasons = self._held_words(events)
         for event in events:
-            names = takers.get(event.type)
+            names = [name for handler, name in handlers if handler._takes(event)]
             if not names:
                 values.append(
                     (event.id, "none", event.machine_id.id, event.company_id.id, "ignored", "no_handler",
                      self.env._("Kept in the log; no installed addon does more with it."), now, now)
                 )  # fmt: skip
-            for name in names or ():
+            for name in names:
                 held = event.disposition == "held"
                 values.append(
                     (event.id, name, event.machine_id.id, event.company_id.id, "held" if held else "received",

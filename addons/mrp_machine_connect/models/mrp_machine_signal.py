@@ -28,6 +28,7 @@ class MachineSignal(models.Model):
         index=True,
         ondelete="cascade",
         domain="[('machine_id', '=', machine_id)]",
+        default=lambda self: self._default_connection_id(),
     )
     protocol = fields.Selection(related="connection_id.protocol")
     value_id = fields.Many2one("mrp.machine.signal.value", readonly=True, copy=False, bypass_search_access=True)
@@ -36,6 +37,12 @@ class MachineSignal(models.Model):
     last_quality = fields.Selection(related="value_id.quality", string="Quality")
 
     _name_unique = models.UniqueIndex("(machine_id, name)", "This machine has a signal of that name already.")
+
+    @api.model
+    def _default_connection_id(self):
+        """Return the connection that a new signal of a machine's form begins with: its first."""
+        machine = self.env["mrp.machine"].browse(self.env.context.get("default_machine_id"))
+        return machine.exists().connection_ids[:1]
 
     @api.constrains("address", "data_type", "length", "connection_id", "unit_id")
     def _check_address(self):

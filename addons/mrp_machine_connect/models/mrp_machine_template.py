@@ -136,6 +136,18 @@ class MachineTemplate(models.Model):
                 self.env._("This is not a machine template file: %s. Export one to see what it looks like.", error)
             ) from error
 
+    def action_machines(self):
+        """Open the machines that this template was applied to."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("mrp_machine_connect.mrp_machine_action")
+        action["domain"] = [("template_id", "=", self.id)]
+        action["context"] = {"default_template_id": self.id}
+        return action
+
+    def action_import_file(self):
+        """Ask for a file that :meth:`action_export` made."""
+        return self.env["ir.actions.act_window"]._for_xml_id("mrp_machine_connect.mrp_machine_template_import_action")
+
     def action_export(self):
         """Offer this template as a file."""
         self.ensure_one()

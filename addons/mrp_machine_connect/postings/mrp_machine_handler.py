@@ -29,6 +29,14 @@ class MachineHandler(models.AbstractModel):
         return self._description
 
     @api.model
+    def _takes(self, event):
+        """Return whether an event is this handler's business; one that is not leaves no trace of it.
+
+        :param event: one mrp.machine.event
+        """
+        return event.type in self._event_types
+
+    @api.model
     def _group(self, row):
         """Return what the events of one effect have in common, hashable. Default: each event is an effect of its own.
 

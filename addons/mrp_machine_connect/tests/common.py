@@ -18,6 +18,8 @@ class MachineConnectCommon(TransactionCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.env = cls.env(context=dict(cls.env.context, tracking_disable=True, no_reset_password=True))
+        # The demo plant is another plant.
+        cls.env["mrp.machine"].search([]).active = False
         cls.company = cls.env.company
         cls.workcenter = cls.env["mrp.workcenter"].create(
             {"name": "Press line", "resource_calendar_id": False, "costs_hour": 60.0, "time_start": 0, "time_stop": 0}
@@ -45,8 +47,8 @@ class MachineConnectCommon(TransactionCase):
         cls.location = cls.env["stock.warehouse"].search([("company_id", "=", cls.company.id)], limit=1).lot_stock_id
         for component in (cls.component_a, cls.component_b):
             cls.env["stock.quant"]._update_available_quantity(component, cls.location, 10_000)
-        cls.machine = cls.make_machine("press", workcenter=cls.workcenter)
-        cls.idle_machine = cls.make_machine("idle", workcenter=cls.workcenter.copy({"name": "Idle line"}))
+        cls.machine = cls.make_machine("t-press", workcenter=cls.workcenter)
+        cls.idle_machine = cls.make_machine("t-idle", workcenter=cls.workcenter.copy({"name": "Idle line"}))
         cls.order = cls.make_order(1000)
         cls.workorder = cls.order.workorder_ids
         cls.env["mrp.machine.loading"]._load(cls.machine, cls.order, cls.workorder, T0.replace(tzinfo=None))

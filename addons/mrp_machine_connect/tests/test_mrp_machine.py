@@ -104,7 +104,7 @@ class TestMachine(MachineConnectCommon):
 
     def test_codes_are_unique_in_a_company(self):
         with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            self.make_machine("press")
+            self.make_machine("t-press")
 
     def test_a_machine_with_events_is_archived_not_deleted(self):
         self.receive(self.machine, self.count(5))

@@ -8,7 +8,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from machine_connect.drivers import SignalAddress, modbus_link
 from simulator.faults import FaultProxy
 from tests.unit.driver_fixtures import DriverFixture
-from tests.unit.loopback import Loopback, closed_port
+from tests.unit.loopback import Loopback, closed_port, everybody_let_in
 
 REQUESTS = {
     1: "read_coils",
@@ -26,13 +26,15 @@ class ModbusDevice:
         not there are answered with exception 2, other units with 11
     :param str framing: socket, rtu or ascii
     :param int max_connections: connections taken at a time, 0 = any number
+    :param float timeout: seconds that its drivers wait for an answer
     """
 
-    def __init__(self, loop, units, framing="socket", max_connections=0):
+    def __init__(self, loop, units, framing="socket", max_connections=0, timeout=0.3):
         self._loop = loop
         self._units = units
         self._framing = framing
         self._max_connections = max_connections
+        self._timeout = timeout
         self._server = None
         self.line = None
 
@@ -51,6 +53,7 @@ class ModbusDevice:
 
     async def _stop(self):
         await self.line.stop()
+        await everybody_let_in()
         await self._server.shutdown()
 
     async def _serve(self):
@@ -71,7 +74,7 @@ class ModbusDevice:
     @property
     def options(self):
         transport = {"socket": "tcp", "rtu": "rtu_over_tcp", "ascii": "ascii_over_tcp"}[self._framing]
-        return {"transport": transport, "host": "127.0.0.1", "port": self.port, "timeout": 0.3}
+        return {"transport": transport, "host": "127.0.0.1", "port": self.port, "timeout": self._timeout}
 
     # What happened, and what shall happen
 
@@ -118,7 +121,9 @@ def _simdata(tables):
     def bits(table):
         # The server keeps bits by 16, so that a list of any other length would be filled up anyway.
         return [
-            SimData(address, values=[bool(bit) for bit in values] + [False] * (-len(values) % 16), datatype=DataType.BITS)
+            SimData(
+                address, values=[bool(bit) for bit in values] + [False] * (-len(values) % 16), datatype=DataType.BITS
+            )
             for address, values in table.items()
         ]
 

@@ -76,9 +76,7 @@ class ModbusDriver(Driver):
     def __init__(self, options, secrets=None):
         super().__init__(options, secrets)
         self._settings = _settings(options)
-        self._limits = Limits(
-            self._settings["max_registers"], self._settings["max_bits"], self._settings["gap_limit"]
-        )
+        self._limits = Limits(self._settings["max_registers"], self._settings["max_bits"], self._settings["gap_limit"])
         self._link = None
         self._lock = threading.RLock()  # one question at a time on one line, whoever asks
         self._plans = []
@@ -124,8 +122,10 @@ class ModbusDriver(Driver):
     @classmethod
     def transport(cls, options):
         settings = _settings(options)
-        # The unit is the signals' affair; of two kinds of line only one counts.
-        ignored = (SOCKET_OPTIONS if settings["transport"] == "serial" else SERIAL_OPTIONS | SOCKET_OPTIONS) | {"unit_id"}
+        # The unit is the signals' affair, the place is in the endpoint, and sockets know no baud rate.
+        ignored = SOCKET_OPTIONS | {"unit_id", "serial_port"}
+        if settings["transport"] != "serial":
+            ignored |= SERIAL_OPTIONS
         return (cls.endpoint(options), *sorted(item for item in settings.items() if item[0] not in ignored))
 
     # The line

@@ -124,6 +124,7 @@ class Link:
         self._client = None
         self._reads = {}
         self._received = b""
+        self._expected = (0, 0)
         self._pause = settings["inter_frame_delay"] / 1000
         if self._is_serial:
             # 3.5 characters of 11 bits; from 19200 baud on a fixed time (MODBUS over Serial Line V1.02, 2.5.1.1)
@@ -135,6 +136,7 @@ class Link:
         self.where = {key: settings[key] for key in (("serial_port",) if self._is_serial else ("host", "port"))}
         #: whether an answer names its question; without that a late one can be told from the right one by time only
         self.answers_are_numbered = self._framing == "socket"
+        self._text_ruled_out = False
         #: whether anything of Modbus ever came from there
         self.has_answered = False
 
@@ -187,6 +189,7 @@ class Link:
         if not self.answers_are_numbered and not self._is_serial:
             self._drop_stale()
         self._received = b""
+        self._expected = (unit, FUNCTIONS[table])
         try:
             answer = self._reads[table](address, count=count, device_id=unit)
         except library.connection_error:
@@ -200,15 +203,14 @@ class Link:
         finally:
             if self._pause:
                 self._quiet_since = time.monotonic()
+        self.has_answered = True
         if answer.function_code == FUNCTIONS[table]:
             payload = answer.payload
             size = (count + 7) // 8 if table in BIT_TABLES else 2 * count
             if len(payload) == size and (self.answers_are_numbered or self._is_last(payload)):
-                self.has_answered = True
                 return payload
         elif answer.function_code == FUNCTIONS[table] | 0x80:
             if self.answers_are_numbered or self._is_last(bytes([answer.exception_code])):
-                self.has_answered = True
                 raise Refused(answer.exception_code)
         raise self._failed("answer_mismatch")
 
@@ -220,8 +222,9 @@ class Link:
 
         :raise ConnectionFailed: what answers has never spoken Modbus; the line is closed
         """
-        if self._is_serial or self.has_answered:
+        if self._is_serial or self.has_answered or self._text_ruled_out:
             return
+        self._text_ruled_out = True
         self._client.socket.settimeout(min(self._settings["timeout"], 0.5))
         with suppress(Refused, Unanswered):
             self.ask(self._settings["unit_id"], "holding", 0x0D0A, 0x000A)
@@ -266,7 +269,7 @@ class Link:
                 write_timeout=settings["timeout"],
                 exclusive=True,
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # also termios.error, which is none of OSError, where a port knows no such setting
             number = getattr(error, "errno", None)
             code = "serial_not_found"
             if number in _SERIAL_DENIED:
@@ -302,7 +305,20 @@ class Link:
     def _trace_packet(self, sending, data):
         """Keep what has come in so far for the present question."""
         if not sending:
+            if self._framing == "rtu":
+                data = self._without_noise(data)
             self._received = data
+        return data
+
+    def _without_noise(self, data):
+        """Return what came in without what stands before the frame, as where a two-wire line changes direction.
+
+        The library takes such bytes for the head of a frame and then finds its check sum wrong.
+        """
+        unit, function = self._expected
+        for start in range(len(data) - 1):
+            if data[start] == unit and data[start + 1] & 0x7F == function:
+                return data[start:]
         return data
 
     def _trace_pdu(self, sending, pdu):

@@ -67,6 +67,7 @@ class Memory:
     :ivar dict silences: unit, or :attr:`Block.key`, -> :class:`Silence`
     :ivar dict holds: unit -> moment (``time.monotonic``) before which it is not asked, because on a line whose answers
         have no number one that is still on its way would be taken for the answer to the next question
+    :ivar dict suspects: unit -> :attr:`Block.key` at which it fell silent: perhaps it is only this one
     :ivar set heard: units that answered since the line was opened, and are not silent now
     """
 
@@ -76,12 +77,14 @@ class Memory:
         self.cuts_changed = False
         self.silences = {}
         self.holds = {}
+        self.suspects = {}
         self.heard = set()
 
     def forget_silences(self):
         """Begin anew with everybody, as after a new connection."""
         self.silences.clear()
         self.holds.clear()
+        self.suspects.clear()
         self.heard.clear()
 
     def cut_before(self, extent):
@@ -181,7 +184,9 @@ class Round:
                 doubtful.append((silence, block))
             else:
                 self._without_asking(block, silence)
-        return ordinary + [block for _silence, block in doubtful]
+        suspects = self._memory.suspects
+        order = ordinary + [block for _silence, block in doubtful]
+        return sorted(order, key=lambda block: suspects.get(block.unit) == block.key)
 
     def _without_asking(self, block, silence):
         block.bad(silence.code, now(), self._readings, silence.status)
@@ -267,6 +272,7 @@ class Round:
             self._doubted[unit] = block.key
         else:
             self._given_up[unit] = (code, None)
+            self._memory.suspects[unit] = block.key
             self._memory.failed(unit, code)
 
     def _has_second_chance(self, unit):

@@ -39,6 +39,8 @@ DATA_TYPES = {
     "string": ("s", 0),
 }
 ORDERS = ("big", "little")
+#: The usual encodings, to propose; any that Python knows will do.
+ENCODINGS = ("utf-8", "latin-1", "utf-16-be")
 #: What a signal may say beside its address.
 SIGNAL_OPTIONS = frozenset({"data_type", "word_order", "byte_order", "length", "encoding", "unit_id"})
 
@@ -201,7 +203,7 @@ def _check_encoding(encoding):
             return []
     except (LookupError, TypeError, ValueError):
         pass
-    return [Problem("encoding", "unknown_choice", {"value": str(encoding), "choices": ["utf-8", "latin-1", "utf-16-be"]})]
+    return [Problem("encoding", "unknown_choice", {"value": str(encoding), "choices": list(ENCODINGS)})]
 
 
 def _register_layout(unit, table, address, bit, data_type, options):

@@ -13,7 +13,8 @@ from .opcua_address import AddressInvalid, parse_address
 from .opcua_security import certificate_facts, readable_by_others, server_facts
 from .opcua_session import Session, endpoint_facts, read_request
 from .opcua_settings import Settings, address_problems, endpoint_text, expected_kind, index_of, options_problems
-from .opcua_value import TYPE_NAMES, Place, bad_reading, display, status_name, to_reading
+from .opcua_status import status_name
+from .opcua_value import TYPE_NAMES, Place, bad_reading, display, to_reading
 from .opcua_wire import library, resolve
 
 #: Sets of signals whose requests are kept ready: one for each poll interval of a connection, and some for forms.
@@ -110,12 +111,15 @@ class OpcUaDriver(Driver):
             try:
                 node = session.node_id(parse_address(parent))
             except AddressInvalid as error:
-                raise ConnectionFailed("address_invalid", "address", value=parent[:200], hint=error.hint) from error
+                raise ConnectionFailed("address_invalid", "address", address=parent[:200], hint=error.hint) from error
             except KeyError as error:
-                raise ConnectionFailed("namespace_unknown", "address", value=parent[:200]) from error
+                raise ConnectionFailed("namespace_unknown", "address", namespace=error.args[0]) from error
         else:
             node = library().ua.NodeId(OBJECTS_FOLDER, 0)
-        return self._run(_children(session, node, parent, max(1, limit)), 4 + limit // 50)
+        status, items = self._run(_children(session, node, max(1, limit)), 4 + limit // 50)
+        if status >= 0x80000000:
+            raise ConnectionFailed("node_unknown", "address", address=parent[:200], status=status_name(status))
+        return items
 
     def describe(self):
         session = self._living_session()
@@ -136,18 +140,18 @@ class OpcUaDriver(Driver):
             "endpoints": endpoint_facts(endpoints),
             "nodes_per_read": session.nodes_per_read,
             "session_timeout_seconds": session.patience,
-            "server_certificate": server_facts(session.greeting.ServerCertificate),
+            **_named("server_certificate", server_facts(session.greeting.ServerCertificate)),
         }
         settings = session.settings
         if settings.secured:
-            facts["own_certificate"] = certificate_facts(settings.certificate_path)
+            facts |= _named("own_certificate", certificate_facts(settings.certificate_path))
             facts["key_readable_by_others"] = readable_by_others(settings.key_path)
         return facts
 
     # Below the verbs
 
     def _start(self, settings):
-        addresses = resolve(settings.host, settings.port, settings.timeout)
+        addresses = resolve(settings)
         session = Session(settings, self._secrets.get("password") or "")
         self._run(session.open(addresses), OPENING_STEPS)
         self._session = session
@@ -160,7 +164,7 @@ class OpcUaDriver(Driver):
         """
         session = self._session
         if session is None:
-            raise ConnectionFailed("connection_lost", "url", reason="not open")
+            raise ConnectionFailed("connection_lost", "url", reason="it is not open")
         if session.due:
             self._session = None
             self._run(session.close(), 2)
@@ -180,7 +184,7 @@ class OpcUaDriver(Driver):
             self._give_up(error)
             raise
         except (TimeoutError, asyncio.TimeoutError) as error:
-            failure = ConnectionFailed("connection_timeout", "url", seconds=patience)
+            failure = ConnectionFailed("connection_timeout", "url", timeout=patience, **settings.where)
             self._give_up(failure)
             raise failure from error
 
@@ -216,42 +220,40 @@ class _Plan:
         self.nodes_per_read = session.nodes_per_read
         self.homeless = False
         nodes, positions = [], {}
-        #: per signal: its place, the position of its answer or -1, and why it is not asked for
+        #: per signal: its place, the position of its answer or -1, why it is not asked for, and what that concerns
         self._wanted = []
         for signal in signals:
-            place, position, code = Place(signal.name, signal.address), -1, ""
+            place, position, code, evidence = Place(signal.name, signal.address), -1, "", {}
             try:
                 address = parse_address(signal.address)
                 node = session.node_id(address)
                 place = Place(signal.name, str(address), index_of(signal.options), expected_kind(signal.options))
             except AddressInvalid:
-                code = "address_invalid"
+                code, evidence = "address_invalid", {"address": signal.address[:200]}
             except KeyError:
-                code, self.homeless = "namespace_unknown", True
+                code, evidence, self.homeless = "namespace_unknown", {"namespace": address.namespace}, True
             except ValueError:
                 code = "type_invalid"
             else:
                 position = positions.setdefault(address, len(nodes))
                 if position == len(nodes):
                     nodes.append((node, ua.AttributeIds.Value))
-            self._wanted.append((place, position, code))
+            self._wanted.append((place, position, code, evidence))
         size = self.nodes_per_read
         self.requests = [read_request(nodes[start : start + size]) for start in range(0, len(nodes), size)]
 
     def readings(self, answers, read_at):
         """Return the Readings, in the order of the signals."""
         return [
-            bad_reading(place, code, read_at) if code else to_reading(place, answers[position], read_at)
-            for place, position, code in self._wanted
+            bad_reading(place, code, read_at, **evidence) if code else to_reading(place, answers[position], read_at)
+            for place, position, code, evidence in self._wanted
         ]
 
 
-async def _children(session, node, parent, limit):
-    """Return the BrowseItems one level below a node."""
+async def _children(session, node, limit):
+    """Return the status of looking below a node, and the BrowseItems one level down."""
     ua = library().ua
     ((status, references),) = await session.browse([node], limit, limit)
-    if status >= 0x80000000:
-        raise ConnectionFailed("node_unknown", "address", value=parent[:200], status=status_name(status))
     found = {}
     for reference in references:
         local, text = session.local(reference.NodeId), session.text_of(reference.NodeId)
@@ -274,7 +276,7 @@ async def _children(session, node, parent, limit):
                 text not in variables or text in parents,
             )
         )
-    return items
+    return status, items
 
 
 async def _with_children(session, variables):
@@ -298,7 +300,7 @@ async def _types(session, nodes):
     asked = [(node, attribute) for node in nodes for attribute in (ua.AttributeIds.DataType, ua.AttributeIds.Value)]
     size = session.nodes_per_read
     answers = await session.read([read_request(asked[start : start + size]) for start in range(0, len(asked), size)])
-    data_types = [answer.Value.Value for answer in answers[0::2]]
+    data_types = [answer[0] for answer in answers[0::2]]
     names = await _type_names(session, {data_type for data_type in data_types if isinstance(data_type, ua.NodeId)})
     return {
         node: (names.get(data_type, ""), display(answer))
@@ -319,7 +321,7 @@ async def _type_names(session, data_types):
     asked = [(data_type, ua.AttributeIds.BrowseName) for data_type in others]
     answers = await session.read([read_request(asked[start : start + size]) for start in range(0, len(asked), size)])
     for data_type, answer in zip(others, answers, strict=True):
-        names[data_type] = getattr(answer.Value.Value, "Name", None) or ""
+        names[data_type] = getattr(answer[0], "Name", None) or ""
     return names
 
 
@@ -339,6 +341,11 @@ def _end(loop):
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()
+
+
+def _named(prefix, facts):
+    """Return what concerns a person of a certificate, under names of its own."""
+    return {f"{prefix}_{key}": facts[key] for key in ("subject", "not_after", "fingerprint") if key in facts}
 
 
 def _iso(value):

@@ -55,9 +55,9 @@ def ensure_certificate_files(certificate_path, key_path, application_uri, days=1
     if certificate_path.exists() and key_path.exists() and not renew:
         return
     if certificate_path.exists() and not key_path.exists():
-        raise _invalid("key_path", key_path, "missing")
+        raise _invalid("key_path", key_path, "the file is missing")
     if not application_uri or ":" not in application_uri:
-        raise ConnectionFailed("certificate_invalid", "application_uri", value=application_uri, hint="uri")
+        raise ConnectionFailed("certificate_invalid", "application_uri", value=application_uri, detail="no URI")
     serialization = _cryptography().serialization
     try:
         for folder in {certificate_path.parent, key_path.parent}:
@@ -201,15 +201,15 @@ def own_certificate(settings):
     key = _load_key(_read(key_path, "key_path"), key_path)
     public = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*public) != certificate.public_key().public_bytes(*public):
-        raise _invalid("key_path", key_path, "other key")
+        raise _invalid("key_path", key_path, "it does not belong to the certificate")
     uri = application_uri_of(certificate)
     if not uri:
-        raise _invalid("certificate_path", certificate_path, "no uri")
+        raise _invalid("certificate_path", certificate_path, "it names no application URI")
     if settings.application_uri and settings.application_uri != uri:
         # The server would compare them and refuse with a number; here both can be named.
         raise ConnectionFailed(
             "certificate_invalid", "application_uri", path=str(certificate_path), value=uri,
-            expected=settings.application_uri, hint="other uri",
+            expected=settings.application_uri, detail=f"it says {uri}",
         )  # fmt: skip
     _check_dates(certificate, "certificate_path", side="own", path=str(certificate_path))
     return (
@@ -232,9 +232,9 @@ def server_certificate(content, pin, secured):
     field = "server_certificate_fingerprint"
     if not content:
         if pin:
-            raise ConnectionFailed("certificate_untrusted", field, expected=pin, found="")
+            raise ConnectionFailed("certificate_untrusted", field, expected=_spaced(pin), fingerprint="-")
         if secured:
-            raise ConnectionFailed("certificate_invalid", "url", side="server", hint="missing")
+            raise ConnectionFailed("certificate_invalid", "url", side="server", detail="the server sent none")
         return b""
     first = _first_of_chain(content)
     x509, cryptography = _cryptography().x509, _cryptography()
@@ -245,12 +245,12 @@ def server_certificate(content, pin, secured):
         certificate.not_valid_after_utc  # noqa: B018
     except (ValueError, cryptography.UnsupportedAlgorithm) as error:
         if pin or secured:
-            raise ConnectionFailed("certificate_invalid", "url", side="server", hint="unreadable") from error
+            raise ConnectionFailed("certificate_invalid", "url", side="server", detail="the server's cannot be read") from error
         return b""
     if pin and not secrets.compare_digest(pin, found):
-        raise ConnectionFailed("certificate_untrusted", field, expected=_spaced(pin), found=_spaced(found))
+        raise ConnectionFailed("certificate_untrusted", field, expected=_spaced(pin), fingerprint=_spaced(found))
     if secured and not pin:
-        _check_dates(certificate, field, side="server", found=_spaced(found))
+        _check_dates(certificate, field, side="server", fingerprint=_spaced(found))
     return first
 
 
@@ -307,7 +307,7 @@ def _load_certificate(content, path):
             return x509.load_pem_x509_certificate(content)
         return x509.load_der_x509_certificate(content)
     except ValueError as error:
-        raise _invalid("certificate_path", path, "no certificate") from error
+        raise _invalid("certificate_path", path, "it holds no certificate") from error
 
 
 def _load_key(content, path):
@@ -318,16 +318,16 @@ def _load_key(content, path):
     try:
         key = load(content, None)
     except TypeError as error:  # the key has a password
-        raise _invalid("key_path", path, "password") from error
+        raise _invalid("key_path", path, "it has a password") from error
     except (ValueError, _cryptography().UnsupportedAlgorithm) as error:
-        raise _invalid("key_path", path, "no key") from error
+        raise _invalid("key_path", path, "it holds no key") from error
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < KEY_BITS:
-        raise _invalid("key_path", path, "not RSA of 2048 bits")
+        raise _invalid("key_path", path, "it is no RSA key of 2048 bits or more")
     return key
 
 
-def _invalid(field, path, hint):
-    return ConnectionFailed("certificate_invalid", field, path=str(path), hint=hint)
+def _invalid(field, path, detail):
+    return ConnectionFailed("certificate_invalid", field, path=str(path), detail=f"{Path(path).name}: {detail}")
 
 
 def _colons(digest):

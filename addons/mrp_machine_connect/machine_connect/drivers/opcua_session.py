@@ -11,6 +11,7 @@ import time
 
 from ..errors import ConnectionFailed
 from .opcua_address import NodeAddress, address_text
+from .opcua_decode import reading_session
 from .opcua_security import own_certificate, server_certificate
 from .opcua_settings import fingerprint_text
 from .opcua_status import CODE_MASK, TOO_MUCH
@@ -107,6 +108,7 @@ class Session:
 
     def _new_client(self, uri=None):
         client = library().Client(self.settings.full_url, timeout=self.settings.timeout)
+        client.uaclient.session = reading_session()(client.uaclient)
         client.name = client.description = "Machine Connect"
         client.product_uri = "urn:odoo:machine-connect"
         client.application_uri = uri or self.settings.application_uri or "urn:odoo:machine-connect"
@@ -184,8 +186,8 @@ class Session:
         try:
             return library().Client.find_endpoint(endpoints, self._mode(), self._policy_uri())
         except library().ua.UaError:
-            offered = [f"{end['policy']}/{end['mode']}" for end in endpoint_facts(endpoints)]
-            raise ConnectionFailed("security_unsupported", "security_policy", offered=sorted(set(offered))) from None
+            offered = ", ".join(endpoint_facts(endpoints)) or "-"
+            raise ConnectionFailed("security_unsupported", "security_policy", offered=offered) from None
 
     async def _start_session(self, client):
         try:
@@ -219,7 +221,8 @@ class Session:
         # Some servers list no token at all and take the anonymous user all the same.
         if not offered and (tokens or settings.user):
             if settings.user:
-                raise ConnectionFailed("security_unsupported", "user", offered=sorted({t.TokenType.name for t in tokens}))
+                kinds = ", ".join(sorted({token.TokenType.name for token in tokens})) or "-"
+                raise ConnectionFailed("security_unsupported", "user", offered=kinds)
             raise ConnectionFailed("anonymous_refused", "user")
         if not settings.user:
             return None, None
@@ -289,7 +292,7 @@ class Session:
     # Asking
 
     async def read(self, requests):
-        """Send Read requests, few at a time, and return all DataValues in the order asked.
+        """Send Read requests, few at a time, and return all answers in the order asked, as :mod:`.opcua_decode` has them.
 
         :param requests: asyncua's ReadParameters, each within :attr:`nodes_per_read`
         """
@@ -314,7 +317,7 @@ class Session:
         nodes = request.NodesToRead
         try:
             with said(self.settings):
-                results = await self._client.uaclient.read(request)
+                return await self._client.uaclient.read(request)
         except ConnectionFailed as error:
             if error.params.get("number", 0) & CODE_MASK not in TOO_MUCH or len(nodes) == 1:
                 raise
@@ -325,20 +328,16 @@ class Session:
                 ua.ReadParameters(request.MaxAge, request.TimestampsToReturn, nodes[start : start + half])
                 for start in range(0, len(nodes), half)
             ]
-            return [value for part in parts for value in await self._read(part)]
-        if not isinstance(results, list) or len(results) != len(nodes):
-            raise ConnectionFailed("protocol_error", "url", reason="answer does not fit the request")
-        return results
+            return [answer for part in parts for answer in await self._read(part)]
 
     async def read_values(self, numbers):
         """Return the values of variables of namespace 0; None for one that has none."""
         ua = library().ua
         request = read_request([(ua.NodeId(number), ua.AttributeIds.Value) for number in numbers])
-        values = []
-        for data in await self.read([request]):
-            bad = data.StatusCode is not None and not data.StatusCode.is_good()
-            values.append(None if bad or data.Value is None else data.Value.Value)
-        return values
+        return [
+            None if status >= 0x40000000 else value
+            for value, _number, _array, status, _source, _server in await self.read([request])
+        ]
 
     async def browse(self, nodes, most, references=0):
         """Return for each node its references downwards to objects and variables.
@@ -441,15 +440,11 @@ def read_request(nodes):
 
 
 def endpoint_facts(endpoints):
-    """Return for people what a server offers: ``[{"policy", "mode", "users"}]``, each kind once."""
+    """Return for people what security a server offers, each kind once: ``["None", "Basic256Sha256 Sign"]``."""
     facts = []
     for endpoint in endpoints or []:
-        fact = {
-            # the standard writes Aes128_Sha256_RsaOaep, our setting Aes128Sha256RsaOaep
-            "policy": (endpoint.SecurityPolicyUri or "").rpartition("#")[2].replace("_", "") or "None",
-            "mode": endpoint.SecurityMode.name.rstrip("_"),
-            "users": sorted({token.TokenType.name for token in endpoint.UserIdentityTokens or []}),
-        }
-        if fact not in facts:
-            facts.append(fact)
-    return facts
+        # The standard writes Aes128_Sha256_RsaOaep, our setting Aes128Sha256RsaOaep.
+        policy = (endpoint.SecurityPolicyUri or "").rpartition("#")[2].replace("_", "") or "None"
+        mode = endpoint.SecurityMode.name.rstrip("_")
+        facts.append(policy if mode == "None" else f"{policy} {mode}")
+    return list(dict.fromkeys(facts))

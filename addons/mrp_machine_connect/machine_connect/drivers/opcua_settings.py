@@ -19,6 +19,10 @@ SECURITY_POLICIES = ("none", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha
 SECURITY_MODES = ("sign", "sign_and_encrypt")
 #: Option -> smallest and largest number.
 RANGES = {"timeout": (0.05, 60), "session_timeout": (5, 3600), "max_nodes": (1, 10000)}
+#: What a signal may say beside its address: the element of an array, and what kind of value is expected.
+SIGNAL_OPTIONS = frozenset({"index", "data_type"})
+#: What signals carry along for registers; an OPC UA server knows the layout of its values itself.
+FOREIGN_OPTIONS = frozenset({"word_order", "byte_order", "length", "encoding", "unit_id"})
 #: Longest texts: an address of a server has 255 characters in its host alone, a path of a file 4096.
 MAX_TEXT = 4096
 
@@ -78,6 +82,11 @@ class Settings:
         return f"opc.tcp://{_bracketed(parts.hostname)}:{self.port}{parts.path}"
 
     @property
+    def where(self):
+        """Where it is, for sentences."""
+        return {"host": self.host, "port": self.port}
+
+    @property
     def secured(self):
         return self.security_policy != "none"
 
@@ -125,7 +134,7 @@ def options_problems(options):
     pin = settings["server_certificate_fingerprint"]
     if pin and not _FINGERPRINT.fullmatch(fingerprint_text(pin)):
         problems.append(
-            Problem("server_certificate_fingerprint", "certificate_invalid", {"value": pin[:80], "hint": "sha256"})
+            Problem("server_certificate_fingerprint", "certificate_invalid", {"value": pin[:80], "detail": "a SHA-256 fingerprint has 64 hexadecimal digits"})
         )
     return problems
 
@@ -138,14 +147,14 @@ def _type_problem(key, value, default):
         if not isinstance(value, str):
             return Problem(key, "unknown_choice", {"value": str(value)[:80]})
         if len(value) > MAX_TEXT:
-            return Problem(key, "out_of_range", {"value": value[:80], "min": 0, "max": MAX_TEXT})
+            return Problem(key, "out_of_range", {"value": value[:80], "minimum": 0, "maximum": MAX_TEXT})
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Problem(key, "not_a_number", {"value": str(value)[:80]})
     low, high = RANGES[key]
     # a NaN is in no range
     if not low <= value <= high or (isinstance(default, int) and value != int(value)):
-        return Problem(key, "out_of_range", {"value": value if value == value else "nan", "min": low, "max": high})
+        return Problem(key, "out_of_range", {"value": str(value), "minimum": low, "maximum": high})
     return None
 
 
@@ -200,21 +209,25 @@ def expected_kind(options):
 
 
 def address_problems(signal):
-    """Return the Problems in a SignalAddress. Options of other protocols are no fault: a signal carries them along."""
+    """Return the Problems in a SignalAddress."""
     problems = []
     if not signal.address.strip():
         return [Problem("address", "missing")]
     try:
         parse_address(signal.address)
     except AddressInvalid as error:
-        params = {"value": signal.address[:200], "hint": error.hint}
+        params = {"address": signal.address[:200], "hint": error.hint}
         problems.append(Problem("address", "address_invalid", params))
     try:
         index_of(signal.options)
     except ValueError:
-        problems.append(Problem("index", "address_invalid", {"value": str(signal.options.get("index"))[:80]}))
+        problems.append(Problem("index", "address_invalid", {"address": str(signal.options["index"])[:80]}))
     try:
         expected_kind(signal.options)
     except ValueError:
-        problems.append(Problem("data_type", "type_invalid", {"value": str(signal.options.get("data_type"))[:80]}))
-    return problems
+        problems.append(Problem("data_type", "type_invalid", {"value": str(signal.options["data_type"])[:80]}))
+    return problems + [
+        Problem(key, "unknown_option", {"value": str(key)[:80]})
+        for key in signal.options
+        if key not in SIGNAL_OPTIONS and key not in FOREIGN_OPTIONS
+    ]

@@ -107,3 +107,21 @@ def value_code(status):
     if status < 0x40000000:
         return ""
     return VALUE_CODES.get(status & CODE_MASK, "bad_status")
+
+
+_STATUS_NAMES = {0: "Good"}
+
+
+def status_name(status):
+    """Return the standard's own name of a StatusCode, without its info bits: ``BadNodeIdUnknown``."""
+    status &= CODE_MASK
+    name = _STATUS_NAMES.get(status)
+    if name is None:
+        from asyncua.ua.status_codes import code_to_name_doc
+
+        known = code_to_name_doc.get(status)
+        # A vendor may invent numbers; the number is then all there is, and it is not kept, for there are 4 billion.
+        if known is None:
+            return f"0x{status:08X}"
+        name = _STATUS_NAMES[status] = known[0]
+    return name

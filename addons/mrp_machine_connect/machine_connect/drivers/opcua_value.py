@@ -6,11 +6,11 @@ hexadecimal digits.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from math import isfinite
 
 from ..reading import Quality, Reading
-from .opcua_status import CODE_MASK, value_code
+from .opcua_decode import instant, instant_text
+from .opcua_status import status_name, value_code
 
 #: The names of the built-in types by their number (Part 6, 5.1.2, table 1).
 TYPE_NAMES = (
@@ -28,12 +28,8 @@ EXPECTATIONS = {
     **dict.fromkeys(("String", "DateTime", "Guid", "ByteString", "XmlElement", "LocalizedText", "string"), "text"),
 }  # fmt: skip
 
-#: DateTime counts from here, and a server that has no time sends this or earlier (Part 6, 5.2.2.5).
-NO_TIME = datetime(1601, 1, 1, tzinfo=timezone.utc)
 #: What a machine of the MTConnect family says instead of a value (MTConnect Part 1, 5.5; OPC 30070-1).
 UNAVAILABLE = "UNAVAILABLE"
-
-_STATUS_NAMES = {0: "Good"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,57 +59,37 @@ class _CannotBeRead(Exception):
         self.code = code
 
 
-def status_name(status):
-    """Return the standard's own name of a StatusCode, without its info bits: ``BadNodeIdUnknown``."""
-    status &= CODE_MASK
-    name = _STATUS_NAMES.get(status)
-    if name is None:
-        from asyncua.ua.status_codes import code_to_name_doc
-
-        known = code_to_name_doc.get(status)
-        # A vendor may invent numbers; the number is then all there is, and it is not kept, for there are 4 billion.
-        if known is None:
-            return f"0x{status:08X}"
-        name = _STATUS_NAMES[status] = known[0]
-    return name
-
-
-def to_reading(place, data, read_at):
-    """Return the Reading of one DataValue.
+def to_reading(place, answer, read_at):
+    """Return the Reading of one answer.
 
     :param Place place: which signal, which element
-    :param data: asyncua's DataValue
-    :param datetime read_at: when its answer arrived; the value's time too if the server gives none
+    :param tuple answer: as :func:`.opcua_decode.read_results` gives it
+    :param datetime read_at: when the answer arrived; the value's time too if the server gives none
     """
-    status = data.StatusCode.value if data.StatusCode is not None else 0
-    source, server = data.SourceTimestamp, data.ServerTimestamp
-    if source is not None and source <= NO_TIME:
-        source = None
-    if server is not None and server <= NO_TIME:
-        server = None
-    variant = data.Value
+    value, number, array, status, source, server = answer
     code = value_code(status) if status else ""
-    quality, value = _GOOD, None
+    quality = _GOOD
     if status >= 0x80000000:
-        quality = Quality.BAD
+        value, quality = None, Quality.BAD
     else:
         try:
-            value = _value(variant, place)
+            value = _value(value, number, array, place)
             if code:
                 quality = Quality.UNCERTAIN
         except _CannotBeRead as reason:
-            code, quality = reason.code, Quality.BAD
+            value, code, quality = None, reason.code, Quality.BAD
     raw = {
         "node": place.node,
         "status": status_name(status) if status else "Good",
-        "source": source.isoformat() if source is not None else None,
-        "server": server.isoformat() if server is not None else None,
-        "type": type_name(variant.VariantType),
+        "source": instant_text(source),
+        "server": instant_text(server),
+        "type": type_name(number),
         "value": value,
     }
     if place.index:
         raw["index"] = list(place.index)
-    return Reading(place.name, value, source or server or read_at, read_at, quality, code, status, raw)
+    at = instant(source) or instant(server) or read_at
+    return Reading(place.name, value, at, read_at, quality, code, status, raw)
 
 
 def bad_reading(place, code, read_at, **evidence):
@@ -121,15 +97,15 @@ def bad_reading(place, code, read_at, **evidence):
     return Reading(place.name, None, read_at, read_at, Quality.BAD, code, None, {"node": place.node, **evidence})
 
 
-def display(data):
-    """Return the value of a DataValue for a person who looks around: JSON only, None where there is none to show."""
-    variant = data.Value
-    if data.StatusCode is not None and data.StatusCode.value >= 0x80000000:
+def display(answer):
+    """Return the value of an answer for a person who looks around: JSON only, None where there is none to show."""
+    value, number, array, status, _source, _server = answer
+    if status >= 0x80000000:
         return None
-    if variant.is_array:
-        return f"[{len(variant.Value or ())}]"
+    if array:
+        return f"[{len(value or ())}]"
     try:
-        return _value(variant, _ANYTHING)
+        return _value(value, number, array, _ANYTHING)
     except _CannotBeRead:
         return None
 
@@ -142,10 +118,9 @@ def type_name(number):
         return "Reserved"
 
 
-def _value(variant, place):
-    """Return the value at a place in a Variant as bool, int, float or str."""
-    value, number = variant.Value, variant.VariantType
-    if place.index or variant.is_array:
+def _value(value, number, array, place):
+    """Return the value at a place as bool, int, float or str."""
+    if place.index or array:
         value, number = _element(value, number, place.index)
     if not isinstance(number, int):
         raise _CannotBeRead("type_invalid")
@@ -194,11 +169,10 @@ def _text(value):
         return ""
     if value == UNAVAILABLE:
         raise _CannotBeRead("unavailable")
-    if value.isascii() and "\0" not in value:
-        return value
-    # asyncua keeps bytes that are not UTF-8 as lone surrogates
-    value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return value.rstrip("\0").replace("\0", "\ufffd")
+    if not value.isascii():
+        # asyncua keeps bytes that are not UTF-8 as lone surrogates
+        value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return value.rstrip("\0").replace("\0", "\ufffd") if "\0" in value else value
 
 
 def _refuse(value):

@@ -13,8 +13,7 @@ from functools import cache
 from types import SimpleNamespace
 
 from ..errors import ConnectionFailed, DriverUnavailable
-from .opcua_status import service_failure
-from .opcua_value import status_name
+from .opcua_status import service_failure, status_name
 
 
 @cache
@@ -38,12 +37,14 @@ def library():
     )
 
 
-def resolve(host, port, timeout):
-    """Return the addresses of a host, as text, in the order to be tried.
+def resolve(settings):
+    """Return the addresses of the host of a connection, as text, in the order to be tried.
 
-    :param float timeout: seconds; a name server that does not answer cannot be interrupted, so it is waited for apart
+    A name server that does not answer cannot be interrupted, so it is waited for apart, and no longer than the time-out.
+
     :raise ConnectionFailed: unknown_host, connection_timeout
     """
+    host, port = settings.host, settings.port
     try:
         return [socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4][0]]
     except (socket.gaierror, UnicodeError):
@@ -58,12 +59,12 @@ def resolve(host, port, timeout):
 
     thread = threading.Thread(target=look_up, name=f"resolve {host}", daemon=True)
     thread.start()
-    thread.join(timeout)
+    thread.join(settings.timeout)
     if not found:
-        raise ConnectionFailed("connection_timeout", "url", host=host, seconds=timeout, step="name")
+        raise ConnectionFailed("connection_timeout", "url", timeout=settings.timeout, step="name", **settings.where)
     addresses = list(dict.fromkeys(entry[4][0] for entry in found[0]))
     if not addresses:
-        raise ConnectionFailed("unknown_host", "url", host=host)
+        raise ConnectionFailed("unknown_host", "url", **settings.where)
     return addresses
 
 
@@ -80,14 +81,16 @@ def said(settings, greeting=False):
         yield
     except ua.UaStatusCodeError as error:
         code, field = service_failure(error.code, settings.user)
-        raise ConnectionFailed(code, field, status=status_name(error.code), number=error.code) from error
+        status = {"status": status_name(error.code), "number": error.code}
+        raise ConnectionFailed(code, field, **status, **settings.where) from error
     except (asyncio.TimeoutError, TimeoutError) as error:
-        raise ConnectionFailed("connection_timeout", "url", seconds=settings.timeout) from error
+        raise ConnectionFailed("connection_timeout", "url", timeout=settings.timeout, **settings.where) from error
     except OSError as error:
-        raise ConnectionFailed(_network_code(error, greeting), "url", reason=error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        raise ConnectionFailed(_network_code(error, greeting), "url", reason=reason, **settings.where) from error
     except Exception as error:
         # What arrived can be anything, and so can what a decoder raises on it.
-        raise ConnectionFailed("protocol_error", "url", reason=type(error).__name__) from error
+        raise ConnectionFailed("protocol_error", "url", reason=type(error).__name__, **settings.where) from error
 
 
 def _network_code(error, greeting):

@@ -1,0 +1,7 @@
+from . import (
+    maintenance_equipment,
+    maintenance_request,
+    maintenance_team,
+    mrp_machine,
+    mrp_machine_event_posting,
+)

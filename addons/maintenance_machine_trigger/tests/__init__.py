@@ -1,0 +1,5 @@
+from . import (
+    test_maintenance_equipment,
+    test_maintenance_request,
+    test_maintenance_security,
+)

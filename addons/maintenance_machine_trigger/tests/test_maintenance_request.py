@@ -1,0 +1,337 @@
+from psycopg2 import IntegrityError
+
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from ..hooks import uninstall_hook
+from .common import MaintenanceTriggerCommon
+
+
+@tagged("post_install", "-at_install")
+class TestMaintenanceRequest(MaintenanceTriggerCommon):
+    # It fits
+
+    def test_an_alarm_becomes_a_request_on_the_machines_equipment(self):
+        events = self.raise_and_post(self.alarm(100, raw_value=7))
+
+        request = self.requests()
+        self.assertEqual(self.maintenance_states(events), ["posted"])
+        self.assertEqual(request.equipment_id, self.equipment)
+        self.assertEqual((request.maintenance_team_id, request.user_id), (self.team, self.technician))
+        self.assertEqual((request.maintenance_type, request.priority), ("corrective", "2"))
+        self.assertEqual((request.machine_fault_key, request.machine_occurrences), ("J01", 1))
+        self.assertEqual(request.machine_first_occurred, self.naive(100))
+        self.assertEqual(request.request_date, self.naive(100).date())
+        self.assertEqual(request.machine_event_id, events)
+        self.assertEqual(request.name, f"{self.machine.name}: Jam (J01)")
+        self.assertIn("raw_value: 7", request.description)
+        self.assertIn("2026-03-02 06:01:40", request.description)
+        self.assertEqual(request.create_uid, self.env.ref("mrp_machine_connect.user_machine_connect"))
+        self.assertTrue(request.machine_fault_open)
+
+    def test_the_request_and_its_events_lead_to_each_other(self):
+        events = self.raise_and_post(self.alarm(100), self.clear(130))
+
+        request = self.requests()
+        posting = self.rows(events, "maintenance_request").posting_id
+        self.assertEqual((posting.res_model, posting.res_id), ("maintenance.request", request.id))
+        self.assertEqual(request.machine_event_count, 2)
+        found = self.env["mrp.machine.event"].search(request.action_machine_events()["domain"])
+        self.assertEqual(found, events.sorted(lambda event: -event.occurred_us))
+
+    def test_two_faults_are_two_requests(self):
+        self.raise_and_post(self.alarm(100), self.alarm(110, code="J02", text="Oil low"))
+
+        self.assertEqual(self.requests().mapped("machine_fault_key"), ["J01", "J02"])
+
+    def test_severity_becomes_priority(self):
+        for number, (severity, priority) in enumerate(
+            [(1, "1"), (333, "1"), (334, "2"), (666, "2"), (667, "3"), (1000, "3"), ("nonsense", "2")]
+        ):
+            with self.subTest(severity=severity):
+                self.raise_and_post(self.alarm(number, code=f"S{number}", severity=severity))
+                self.assertEqual(self.requests()[-1].priority, priority)
+
+    def test_what_the_machine_says_is_escaped(self):
+        self.raise_and_post(self.alarm(100, text="<script>alert(1)</script>"))
+
+        self.assertNotIn("<script>", self.requests().description)
+
+    # It does not fit
+
+    def test_without_equipment_the_alarm_waits_and_is_posted_once_it_is_chosen(self):
+        events = self.raise_and_post(self.alarm(100), self.clear(200), machine=self.idle_machine)
+
+        rows = self.rows(events, "maintenance_request")
+        self.assertEqual(rows.mapped("state"), ["waiting", "waiting"])
+        self.assertEqual(set(rows.mapped("reason")), {"no_equipment"})
+        self.assertIn("Idle", rows[0].message)
+        self.assertIn("equipment", rows[0].remedy)
+        self.assertFalse(self.requests(self.idle_machine))
+
+        self.idle_machine.equipment_id = self.other_equipment
+        self.assertEqual(set(rows.mapped("state")), {"received"})
+        self.post(self.idle_machine)
+
+        request = self.requests(self.idle_machine)
+        self.assertEqual(rows.mapped("state"), ["posted", "posted"])
+        self.assertEqual((request.equipment_id, request.machine_cleared), (self.other_equipment, self.naive(200)))
+
+    def test_an_alarm_that_waits_holds_up_no_count(self):
+        events = self.raise_and_post(self.alarm(100), self.count(5), machine=self.idle_machine)
+        self.raise_and_post(self.count(5, seconds=150))
+
+        self.assertEqual(self.maintenance_states(events), ["waiting"])
+        self.assertEqual(self.order.qty_producing, 5)
+
+    def test_without_a_team_the_alarm_waits_until_there_is_one(self):
+        elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
+        self.env["maintenance.team"].search([("company_id", "=", False)]).company_id = self.company
+        machine = self.make_machine("far", company_id=elsewhere.id)
+        machine.equipment_id = self.env["maintenance.equipment"].create({"name": "Far", "company_id": elsewhere.id})
+        events = self.raise_and_post(self.alarm(100), self.alarm(110), machine=machine)
+        self.assertEqual(set(self.rows(events, "maintenance_request").mapped("reason")), {"no_team"})
+
+        team = self.env["maintenance.team"].create({"name": "Far mechanics", "company_id": elsewhere.id})
+        self.post(machine)
+
+        self.assertEqual(self.requests(machine).maintenance_team_id, team)
+        self.assertEqual(self.requests(machine).company_id, elsewhere)
+        self.assertEqual(self.requests(machine).machine_occurrences, 2)
+
+    def test_what_is_less_severe_than_the_machine_asks_for_is_ignored_by_that_rule(self):
+        self.machine.maintenance_min_severity = 600
+
+        events = self.raise_and_post(self.alarm(100, severity=599), self.alarm(110, code="J02", severity=600))
+
+        rows = self.rows(events, "maintenance_request")
+        self.assertEqual(rows.mapped("state"), ["ignored", "posted"])
+        self.assertEqual(rows[0].reason, "below_severity")
+        self.assertTrue(rows[0].message)
+        self.assertEqual(self.requests().machine_fault_key, "J02")
+
+    def test_an_observed_machine_makes_no_request(self):
+        self.machine.posting_mode = "observe"
+
+        events = self.raise_and_post(self.alarm(100))
+
+        self.assertEqual(self.rows(events, "maintenance_request").reason, "observe")
+        self.assertFalse(self.requests())
+
+    def test_a_clear_without_a_request_is_ignored_by_rule(self):
+        events = self.raise_and_post(self.clear(100), self.clear(110))
+
+        self.assertEqual(set(self.rows(events, "maintenance_request").mapped("reason")), {"no_request"})
+
+    def test_an_alarm_without_a_code_is_a_fault_all_the_same(self):
+        self.raise_and_post(self.event("alarm.raised", 100, {"severity": 800}))
+
+        self.assertEqual(self.requests().machine_fault_key, "alarm")
+
+    def test_the_limit_of_severity_has_a_range(self):
+        with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError):
+            self.machine.maintenance_min_severity = 0
+            self.env.flush_all()
+
+    # Twice
+
+    def test_the_same_event_twice_is_one_occurrence(self):
+        self.raise_and_post(self.alarm(100))
+        self.raise_and_post(self.alarm(100))
+
+        self.assertEqual(self.requests().machine_occurrences, 1)
+
+    def test_the_same_fault_again_is_counted_on_the_open_request(self):
+        self.raise_and_post(self.alarm(100, raw_value=7))
+        self.raise_and_post(self.alarm(200, raw_value=8), self.alarm(300, raw_value=9))
+
+        request = self.requests()
+        self.assertEqual(len(request), 1)
+        self.assertEqual(request.machine_occurrences, 3)
+        self.assertEqual(request.machine_first_occurred, self.naive(100))
+        self.assertEqual(request.machine_last_occurred, self.naive(300))
+        self.assertEqual(request.machine_values, "raw_value: 9")
+        self.assertIn("Raised 3 times", request.machine_fault_summary)
+
+    def test_after_the_request_is_closed_the_fault_makes_a_new_one(self):
+        self.raise_and_post(self.alarm(100))
+        self.requests().stage_id = self.repaired
+        self.assertFalse(self.requests().machine_fault_open)
+
+        self.raise_and_post(self.alarm(200))
+
+        first, second = self.requests()
+        self.assertEqual((first.machine_occurrences, second.machine_occurrences), (1, 1))
+        self.assertTrue(second.machine_fault_open)
+
+    def test_after_the_request_is_cancelled_the_fault_makes_a_new_one(self):
+        self.raise_and_post(self.alarm(100))
+        self.requests().archive_equipment_request()
+
+        self.raise_and_post(self.alarm(200))
+
+        self.assertEqual(len(self.requests()), 2)
+
+    def test_a_request_that_a_technician_took_over_is_still_found(self):
+        self.raise_and_post(self.alarm(100))
+        self.requests().write({"owner_user_id": self.technician.id, "user_id": False, "message_partner_ids": [(5,)]})
+
+        events = self.raise_and_post(self.alarm(200))
+
+        self.assertEqual(self.maintenance_states(events), ["posted"])
+        self.assertEqual(self.requests().machine_occurrences, 2)
+
+    def test_the_database_refuses_a_second_open_request_for_the_same_fault(self):
+        self.raise_and_post(self.alarm(100))
+        values = {"name": "Second", "machine_id": self.machine.id, "machine_fault_key": "J01"}
+
+        with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError), self.env.cr.savepoint():
+            self.env["maintenance.request"].create(values)
+            self.env.flush_all()
+        self.env["maintenance.request"].create({**values, "machine_fault_key": "J02"})
+        self.env["maintenance.request"].create([{**values, "machine_fault_key": False}] * 2)
+        self.env.flush_all()
+
+    def test_a_closed_request_cannot_be_reopened_beside_an_open_one(self):
+        self.raise_and_post(self.alarm(100))
+        first = self.requests()
+        first.stage_id = self.repaired
+        self.raise_and_post(self.alarm(200))
+
+        with mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError), self.env.cr.savepoint():
+            first.stage_id = self.env.ref("maintenance.stage_0")
+            self.env.flush_all()
+
+    def test_a_copy_of_a_request_is_a_persons(self):
+        self.raise_and_post(self.alarm(100))
+
+        copy = self.requests().copy()
+
+        self.assertFalse(copy.machine_fault_key or copy.machine_occurrences or copy.machine_event_id)
+        self.assertEqual(copy.machine_id, self.machine)
+
+    # Out of order, and what happens meanwhile
+
+    def test_an_older_occurrence_that_comes_later_moves_the_beginning(self):
+        self.raise_and_post(self.alarm(200, raw_value=8))
+        self.raise_and_post(self.alarm(100, raw_value=7))
+
+        request = self.requests()
+        self.assertEqual(request.machine_occurrences, 2)
+        self.assertEqual(request.machine_first_occurred, self.naive(100))
+        self.assertEqual(request.machine_last_occurred, self.naive(200))
+        self.assertEqual(request.machine_values, "raw_value: 8")
+
+    def test_old_news_of_a_repaired_fault_makes_no_new_request(self):
+        self.raise_and_post(self.alarm(200))
+        self.requests().stage_id = self.repaired
+
+        self.raise_and_post(self.alarm(150))
+
+        self.assertEqual(self.requests().machine_occurrences, 2)
+
+    def test_clearing_is_noted_and_closes_nothing(self):
+        self.raise_and_post(self.alarm(100))
+        request = self.requests()
+        self.assertIn("standing", request.machine_fault_summary)
+
+        events = self.raise_and_post(self.clear(160))
+
+        self.assertEqual(self.maintenance_states(events), ["posted"])
+        self.assertEqual(request.machine_cleared, self.naive(160))
+        self.assertIn("cleared at 2026-03-02 06:02:40", request.message_ids[0].body)
+        self.assertEqual(request.message_ids[0].author_id, self.env.ref("mrp_machine_connect.partner_machine_connect"))
+        self.assertTrue(request.machine_fault_open)
+
+    def test_a_fault_that_comes_again_stands_again(self):
+        self.raise_and_post(self.alarm(100), self.clear(160), self.alarm(170))
+
+        self.assertFalse(self.requests().machine_cleared)
+
+    def test_a_clear_that_comes_late_does_not_clear_what_was_raised_since(self):
+        self.raise_and_post(self.alarm(100), self.alarm(170))
+        self.raise_and_post(self.clear(160))
+
+        self.assertFalse(self.requests().machine_cleared)
+
+    def test_a_chattering_alarm_does_not_fill_the_chatter(self):
+        self.raise_and_post(self.alarm(0))
+        before = len(self.requests().message_ids)
+        for second in range(10, 600, 20):
+            self.raise_and_post(self.clear(second), self.alarm(second + 5))
+            self.raise_and_post(self.clear(second + 10))
+
+        self.assertEqual(self.requests().machine_occurrences, 31)
+        self.assertLessEqual(len(self.requests().message_ids) - before, 2)
+
+    def test_priority_rises_with_severity_and_a_persons_choice_stays(self):
+        self.raise_and_post(self.alarm(100, severity=300))
+        request = self.requests()
+        self.raise_and_post(self.alarm(200, severity=900))
+        self.assertEqual((request.priority, request.machine_severity), ("3", 900))
+
+        request.priority = "0"
+        self.raise_and_post(self.alarm(300, severity=900))
+        self.assertEqual(request.priority, "0")
+
+    # Many
+
+    def test_a_thousand_alarms_of_one_code_are_one_request_in_few_queries(self):
+        self.raise_and_post(self.alarm(0, code="warm"))
+        events = self.receive(self.machine, *[self.alarm(second, raw_value=second) for second in range(1000)])
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+
+        self.post(self.machine)
+
+        queries = self.env.cr.sql_log_count - before
+        request = self.requests() - self.requests().filtered(lambda request: request.machine_fault_key == "warm")
+        self.assertEqual((len(request), request.machine_occurrences), (1, 1000))
+        self.assertEqual(set(self.maintenance_states(events)), {"posted"})
+        self.assertEqual(len(self.rows(events, "maintenance_request").posting_id), 1)
+        self.assertLess(queries, 100)
+
+    def test_a_thousand_repeats_are_one_write_in_few_queries(self):
+        self.raise_and_post(self.alarm(0))
+        self.receive(
+            self.machine, *[event for at in range(1, 1001, 2) for event in (self.clear(at), self.alarm(at + 1))]
+        )
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+
+        self.post(self.machine)
+
+        self.assertEqual(self.requests().machine_occurrences, 501)
+        self.assertLess(self.env.cr.sql_log_count - before, 60)
+
+    # Around it
+
+    def test_the_log_may_be_trimmed_below_an_open_request(self):
+        events = self.raise_and_post(self.alarm(100))
+        request = self.requests()
+
+        events.posting_ids.unlink()
+        events.with_context(machine_connect_retention=True).unlink()
+        request.invalidate_recordset()
+
+        self.assertTrue(request.exists())
+        self.assertFalse(request.machine_event_id)
+        self.assertEqual(request.machine_event_count, 0)
+
+    def test_uninstalling_ends_what_waits_for_the_addon(self):
+        events = self.raise_and_post(self.alarm(100), machine=self.idle_machine)
+
+        uninstall_hook(self.env)
+
+        row = self.rows(events, "maintenance_request")
+        self.assertEqual((row.state, row.reason), ("ignored", "uninstalled"))
+
+    def test_equipment_of_another_company_is_refused(self):
+        elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
+        equipment = self.env["maintenance.equipment"].create({"name": "Far", "company_id": elsewhere.id})
+
+        with self.assertRaises(UserError):
+            self.machine.equipment_id = equipment

@@ -1,0 +1,103 @@
+from odoo.exceptions import AccessError
+from odoo.tests import Form, tagged
+from odoo.tools import mute_logger
+
+from .common import MaintenanceTriggerCommon
+
+
+@tagged("post_install", "-at_install")
+class TestMaintenanceSecurity(MaintenanceTriggerCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.operator, cls.supervisor, cls.maintainer, cls.employee = (
+            cls.env["res.users"].create(
+                {"name": login, "login": f"maintenance-{login}", "group_ids": [(6, 0, [cls.env.ref(group).id])]}
+            )
+            for login, group in [
+                ("operator", "mrp_machine_connect.group_operator"),
+                ("supervisor", "mrp_machine_connect.group_supervisor"),
+                ("maintainer", "maintenance.group_equipment_manager"),
+                ("employee", "base.group_user"),
+            ]
+        )
+
+    def test_the_service_user_writes_requests_of_machines_and_nothing_else_of_maintenance(self):
+        service = self.env.ref("mrp_machine_connect.user_machine_connect")
+        by_hand = self.env["maintenance.request"].create({"name": "By hand", "equipment_id": self.equipment.id})
+        self.raise_and_post(self.alarm(100))
+
+        self.assertTrue(self.requests().with_user(service).has_access("write"))
+        self.assertFalse(by_hand.with_user(service).has_access("read"))
+        self.assertFalse(self.equipment.with_user(service).has_access("write"))
+        self.assertFalse(self.team.with_user(service).has_access("write"))
+        self.assertFalse(service.has_group("maintenance.group_equipment_manager"))
+
+    def test_an_operator_sees_what_was_called_and_changes_nothing_of_it(self):
+        self.raise_and_post(self.alarm(100))
+        request = self.requests().with_user(self.operator)
+
+        self.assertEqual(request.machine_occurrences, 1)
+        self.assertEqual(request.machine_id.maintenance_open_count, 1)
+        self.assertEqual(request.equipment_id.name, "Press")
+        self.assertEqual(request.machine_event_count, 1)
+        with self.assertRaises(AccessError), mute_logger("odoo.addons.base.models.ir_rule"):
+            request.priority = "3"
+
+    def test_a_supervisor_chooses_the_equipment_and_the_waiting_alarm_is_posted(self):
+        events = self.raise_and_post(self.alarm(100), machine=self.idle_machine)
+
+        self.idle_machine.with_user(self.supervisor).equipment_id = self.other_equipment.id
+        self.post(self.idle_machine)
+
+        self.assertEqual(self.maintenance_states(events), ["posted"])
+
+    def test_the_technician_reads_the_request_without_rights_on_machines(self):
+        self.raise_and_post(self.alarm(100))
+        request = self.requests().with_user(self.technician)
+
+        with Form(request) as form:
+            self.assertEqual(form.machine_occurrences, 1)
+            form.stage_id = self.repaired
+        self.assertFalse(request.machine_fault_open)
+        with self.assertRaises(AccessError), mute_logger("odoo.addons.base.models.ir_model"):
+            self.machine.with_user(self.technician).read(["name"])
+
+    def test_the_maintenance_manager_sees_equipment_requests_and_the_machines_events(self):
+        events = self.raise_and_post(self.alarm(100), self.state("fault", 100))
+        with Form(self.equipment.with_user(self.maintainer)) as form:
+            self.assertEqual(form.machine_state, "fault")
+        with Form(self.requests().with_user(self.maintainer)) as form:
+            self.assertEqual(form.machine_event_count, 1)
+        domain = self.requests().action_machine_events()["domain"]
+        found = self.env["mrp.machine.event"].with_user(self.maintainer).search(domain)
+        self.assertEqual(found, events.filtered(lambda event: event.type == "alarm.raised"))
+        self.assertTrue(found.summary and found.state)
+        self.assertFalse(self.machine.with_user(self.maintainer).has_access("write"))
+
+    def test_an_employee_opens_equipment_that_he_follows(self):
+        self.equipment.message_subscribe(partner_ids=self.employee.partner_id.ids)
+
+        values = self.equipment.with_user(self.employee).read(["name", "machine_state", "machine_count"])[0]
+
+        self.assertEqual(values["machine_count"], 1)
+
+    def test_companies_do_not_see_each_others_requests(self):
+        elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
+        self.raise_and_post(self.alarm(100))
+        stranger = self.env["res.users"].create(
+            {
+                "name": "Stranger",
+                "login": "maintenance-stranger",
+                "company_id": elsewhere.id,
+                "company_ids": [(6, 0, elsewhere.ids)],
+                "group_ids": [
+                    (6, 0, [self.env.ref("mrp_machine_connect.group_manager").id,
+                            self.env.ref("maintenance.group_equipment_manager").id])
+                ],
+            }
+        )  # fmt: skip
+
+        found = self.env["maintenance.request"].with_user(stranger).search([("machine_id", "=", self.machine.id)])
+
+        self.assertFalse(found)

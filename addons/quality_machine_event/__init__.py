@@ -1,0 +1,2 @@
+from . import models, postings
+from .hooks import uninstall_hook

@@ -1,0 +1,22 @@
+{
+    "name": "Quality Machine Event",
+    "summary": "Rejects that machines count become quality alerts, one per machine and order until it is done",
+    "version": "19.0.1.0.0",
+    "category": "Supply Chain/Quality",
+    "author": "Machine Connect",
+    "license": "LGPL-3",
+    "depends": ["mrp_machine_connect"],
+    "data": [
+        "security/quality_machine_groups.xml",
+        "security/ir.model.access.csv",
+        "security/quality_machine_security.xml",
+        "data/ir_sequence_data.xml",
+        "data/mail_activity_type_data.xml",
+        "views/quality_machine_alert_views.xml",
+        "views/mrp_production_views.xml",
+        "views/mrp_machine_views.xml",
+        "views/quality_machine_event_menus.xml",
+    ],
+    "demo": ["demo/quality_machine_alert_demo.xml"],
+    "uninstall_hook": "uninstall_hook",
+}

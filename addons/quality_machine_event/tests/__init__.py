@@ -1,0 +1,1 @@
+from . import test_quality_machine_alert, test_quality_security

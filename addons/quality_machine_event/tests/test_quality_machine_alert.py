@@ -1,0 +1,283 @@
+from psycopg2 import IntegrityError
+
+from odoo.addons.mrp_machine_connect.tests.common import MachineConnectCommon
+from odoo.tests import Form, tagged
+from odoo.tools import mute_logger
+
+from ..hooks import uninstall_hook
+
+
+@tagged("post_install", "-at_install")
+class TestQualityMachineAlert(MachineConnectCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.inspector = cls.env["res.users"].create(
+            {
+                "name": "Ines",
+                "login": "machines-inspector",
+                "group_ids": [(6, 0, [cls.env.ref("quality_machine_event.group_quality_inspector").id])],
+            }
+        )
+        cls.machine.quality_responsible_id = cls.inspector
+
+    def rejects(self, pieces, seconds, before=0):
+        return self.count(pieces, seconds=seconds, kind="reject", before=before)
+
+    def correction(self, pieces, seconds, kind="reject"):
+        return self.event("correction.adjust", seconds, {"kind": kind, "delta": pieces, "why": "counted again"})
+
+    def receive_and_post(self, *events, machine=None):
+        machine = machine or self.machine
+        received = self.receive(machine, *events)
+        self.post(machine)
+        return received
+
+    def alerts(self, machine=None):
+        return self.env["quality.machine.alert"].search([("machine_id", "=", (machine or self.machine).id)], order="id")
+
+    def quality_states(self, events):
+        return self.states(events, "quality_alert")
+
+    def naive(self, seconds):
+        return self.at(seconds).replace(tzinfo=None)
+
+    # It fits
+
+    def test_a_reject_becomes_an_alert_on_machine_and_order(self):
+        events = self.receive_and_post(self.rejects(2, 100))
+
+        alert = self.alerts()
+        self.assertEqual(self.quality_states(events), ["posted"])
+        self.assertEqual((alert.production_id, alert.workorder_id), (self.order, self.workorder))
+        self.assertEqual(alert.product_id, self.product)
+        self.assertEqual((alert.reject_count, alert.state, alert.origin), (2, "new", "machine"))
+        self.assertEqual((alert.first_occurred, alert.last_occurred), (self.naive(100), self.naive(100)))
+        self.assertTrue(alert.name.startswith("MQA/"))
+        self.assertEqual(alert.company_id, self.company)
+        self.assertEqual(alert.create_uid, self.env.ref("mrp_machine_connect.user_machine_connect"))
+
+    def test_the_responsible_person_gets_an_activity_that_ends_with_the_alert(self):
+        self.receive_and_post(self.rejects(2, 100))
+        alert = self.alerts()
+        self.assertEqual(alert.responsible_id, self.inspector)
+        self.assertEqual(alert.activity_ids.user_id, self.inspector)
+
+        alert.responsible_id = self.env.ref("base.user_admin")
+        self.assertEqual(alert.activity_ids.user_id, self.env.ref("base.user_admin"))
+        alert.action_done()
+
+        self.assertFalse(alert.activity_ids)
+        self.assertTrue(alert.closed)
+        alert.action_reopen()
+        self.assertEqual(len(alert.activity_ids), 1)
+        self.assertFalse(alert.closed)
+
+    def test_without_a_quality_responsible_it_is_the_machines(self):
+        self.machine.write({"quality_responsible_id": False, "responsible_id": self.env.ref("base.user_admin").id})
+
+        self.receive_and_post(self.rejects(2, 100))
+
+        self.assertEqual(self.alerts().responsible_id, self.env.ref("base.user_admin"))
+
+    def test_the_alert_and_its_events_lead_to_each_other(self):
+        events = self.receive_and_post(self.rejects(2, 100), self.rejects(1, 200, before=2))
+
+        alert = self.alerts()
+        posting = self.rows(events, "quality_alert").posting_id
+        self.assertEqual((posting.res_model, posting.res_id), ("quality.machine.alert", alert.id))
+        self.assertEqual((posting.production_id, posting.quantity), (self.order, 3))
+        self.assertEqual(alert.event_count, 2)
+        found = self.env["mrp.machine.event"].search(alert.action_events()["domain"])
+        self.assertEqual(set(found.ids), set(events.ids))
+
+    def test_the_lot_of_the_order_is_taken_over(self):
+        self.product.tracking = "lot"
+        lot = self.env["stock.lot"].create({"name": "L1", "product_id": self.product.id})
+        self.order.lot_producing_ids = lot
+
+        self.receive_and_post(self.rejects(2, 100))
+
+        self.assertEqual(self.alerts().lot_id, lot)
+
+    def test_two_orders_are_two_alerts(self):
+        other = self.make_order(100)
+        self.env["mrp.machine.loading"]._load(self.machine, other, other.workorder_ids, self.naive(1000))
+
+        self.receive_and_post(self.rejects(2, 100), self.rejects(3, 1500, before=2))
+
+        self.assertEqual(self.alerts().mapped("production_id"), self.order | other)
+        self.assertEqual(self.alerts().mapped("reject_count"), [2, 3])
+
+    # It does not fit
+
+    def test_good_pieces_leave_no_trace_here(self):
+        events = self.receive_and_post(
+            self.count(5), self.cycle(70), self.correction(2, 80, kind="good"), self.count(0, 90, kind="reject")
+        )
+
+        self.assertFalse(self.rows(events, "quality_alert"))
+        self.assertFalse(self.alerts())
+
+    def test_without_an_order_the_alert_is_the_machines(self):
+        events = self.receive_and_post(self.rejects(2, 100), self.rejects(1, 110, before=2), machine=self.idle_machine)
+
+        alert = self.alerts(self.idle_machine)
+        self.assertEqual(set(self.quality_states(events)), {"posted"})
+        self.assertEqual(set(self.states(events)), {"waiting"})
+        self.assertEqual((len(alert), alert.reject_count), (1, 3))
+        self.assertFalse(alert.production_id or alert.product_id)
+
+    def test_an_observed_machine_makes_no_alert(self):
+        self.machine.posting_mode = "observe"
+
+        events = self.receive_and_post(self.rejects(2, 100))
+
+        self.assertEqual(self.rows(events, "quality_alert").reason, "observe")
+        self.assertFalse(self.alerts())
+
+    def test_taking_back_what_no_alert_counted_is_ignored_by_rule(self):
+        events = self.receive_and_post(self.correction(-2, 100))
+
+        self.assertEqual(self.rows(events, "quality_alert").reason, "no_alert")
+
+    # Twice
+
+    def test_the_same_event_twice_is_counted_once(self):
+        self.receive_and_post(self.rejects(2, 100))
+        self.receive_and_post(self.rejects(2, 100))
+
+        self.assertEqual(self.alerts().reject_count, 2)
+
+    def test_more_rejects_are_counted_on_the_open_alert(self):
+        self.receive_and_post(self.rejects(2, 100))
+        self.alerts().action_start()
+        self.receive_and_post(self.rejects(3, 200, before=2), self.rejects(1, 300, before=5))
+
+        alert = self.alerts()
+        self.assertEqual((len(alert), alert.reject_count), (1, 6))
+        self.assertEqual((alert.first_occurred, alert.last_occurred), (self.naive(100), self.naive(300)))
+        self.assertEqual(alert.state, "in_progress")
+
+    def test_after_the_alert_is_done_rejects_make_a_new_one(self):
+        self.receive_and_post(self.rejects(2, 100))
+        self.alerts().action_done()
+
+        self.receive_and_post(self.rejects(3, 200, before=2))
+
+        self.assertEqual(self.alerts().mapped("reject_count"), [2, 3])
+
+    def test_the_database_refuses_a_second_open_alert_for_machine_and_order(self):
+        alert = self.env["quality.machine.alert"]
+        for order in (self.order, self.env["mrp.production"]):
+            values = {"machine_id": self.machine.id, "production_id": order.id, "origin": "machine"}
+            alert.create(values)
+            with self.subTest(order=order), mute_logger("odoo.sql_db"), self.assertRaises(IntegrityError):
+                alert.create(values)
+                self.env.flush_all()
+
+    def test_people_raise_as_many_alerts_as_they_see_problems(self):
+        self.receive_and_post(self.rejects(2, 100))
+        for _number in range(2):
+            with Form(self.env["quality.machine.alert"].with_user(self.inspector)) as form:
+                form.machine_id = self.machine
+                form.production_id = self.order
+                form.description = "Scratches"
+                self.assertEqual(form.product_id, self.product)
+        self.env.flush_all()
+
+        self.assertEqual(self.alerts().mapped("origin"), ["machine", "person", "person"])
+        self.receive_and_post(self.rejects(1, 200, before=2))
+        self.assertEqual(self.alerts().mapped("reject_count"), [3, 0, 0])
+
+    # Out of order, and corrections
+
+    def test_an_older_reject_that_comes_later_moves_the_beginning(self):
+        self.receive_and_post(self.rejects(2, 200))
+        self.receive_and_post(self.rejects(1, 100, before=7))
+
+        alert = self.alerts()
+        self.assertEqual((len(alert), alert.reject_count), (1, 3))
+        self.assertEqual((alert.first_occurred, alert.last_occurred), (self.naive(100), self.naive(200)))
+
+    def test_old_news_is_counted_on_the_alert_that_was_done(self):
+        self.receive_and_post(self.rejects(2, 200))
+        self.alerts().action_done()
+
+        self.receive_and_post(self.rejects(1, 150, before=7))
+
+        self.assertEqual(self.alerts().reject_count, 3)
+
+    def test_a_correction_adds_and_takes_away(self):
+        self.receive_and_post(self.rejects(5, 100))
+        self.receive_and_post(self.correction(2, 110))
+        self.assertEqual(self.alerts().reject_count, 7)
+        self.alerts().action_done()
+
+        events = self.receive_and_post(self.correction(-3, 120))
+
+        self.assertEqual(self.quality_states(events), ["posted"])
+        self.assertEqual(self.alerts().reject_count, 4)
+        self.assertEqual(self.alerts().last_occurred, self.naive(110))
+
+    def test_there_are_never_less_than_no_rejects(self):
+        self.receive_and_post(self.rejects(1, 100))
+        self.receive_and_post(self.correction(1, 101))
+        self.alerts().reject_count = 1
+        self.receive_and_post(self.correction(-2, 120))
+
+        self.assertEqual(self.alerts().reject_count, 0)
+
+    def test_folded_counts_are_what_single_ones_would_be(self):
+        events = [self.rejects(2, 100), self.correction(-1, 110), self.rejects(3, 120, before=2)]
+        self.receive_and_post(*events)
+        self.receive_and_post(*events, machine=self.idle_machine)
+        for event in [self.rejects(2, 200, before=9), self.correction(-1, 210), self.rejects(3, 220, before=11)]:
+            self.receive_and_post(event, machine=self.idle_machine)
+
+        self.assertEqual(self.alerts().reject_count, 4)
+        self.assertEqual(self.alerts(self.idle_machine).reject_count, 8)
+
+    def test_a_person_entering_rejects_on_the_machine_makes_an_alert(self):
+        self.machine.with_user(self.inspector)._adjust("reject", 4, "dropped", at=self.naive(500))
+        self.post(self.machine)
+
+        self.assertEqual(self.alerts().reject_count, 4)
+
+    # Many
+
+    def test_five_hundred_rejects_are_one_write_of_the_alert(self):
+        self.receive_and_post(self.rejects(1, 0, before=9999))
+        alert = self.alerts()
+        events = self.receive(self.machine, *[self.rejects(1, second, before=second) for second in range(1, 501)])
+
+        self.post(self.machine)
+
+        self.assertEqual((self.alerts(), alert.reject_count), (alert, 501))
+        self.assertEqual(len(self.rows(events, "quality_alert").posting_id), 1)
+
+    # Around it
+
+    def test_machine_and_order_count_their_alerts(self):
+        self.receive_and_post(self.rejects(2, 100))
+        alert = self.alerts()
+        self.assertEqual((self.machine.quality_alert_count, self.order.quality_machine_alert_count), (1, 1))
+        self.assertEqual(self.order.action_quality_machine_alerts()["res_id"], alert.id)
+        action = self.machine.action_quality_alerts()
+        self.assertEqual(self.env["quality.machine.alert"].search(action["domain"]), alert)
+
+        alert.action_done()
+        (self.machine | self.machine).invalidate_recordset()
+        self.order.invalidate_recordset()
+
+        self.assertEqual((self.machine.quality_alert_count, self.order.quality_machine_alert_count), (0, 1))
+
+    def test_uninstalling_ends_what_waits_for_the_addon(self):
+        self.machine.write({"pause_until": "2099-01-01 00:00:00", "pause_reason": "audit"})
+        events = self.receive_and_post(self.rejects(2, 100))
+        self.assertEqual(self.quality_states(events), ["waiting"])
+
+        uninstall_hook(self.env)
+
+        self.assertEqual(self.rows(events, "quality_alert").reason, "uninstalled")
+        self.assertEqual(self.states(events), ["waiting"])
