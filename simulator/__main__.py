@@ -52,6 +52,9 @@ def _parser():
     parser.add_argument(
         "--press-jam-every", type=int, default=150, metavar="N", help="strokes between jams, 0 = never (default: 150)"
     )
+    parser.add_argument("--cnc-speed", type=float, default=20.0, metavar="N", help="times real time (default: 20)")
+    parser.add_argument("--cnc-log", metavar="FILE", help="SHDR log to play (default: 20 plates of a real machine)")
+    parser.add_argument("--cnc-once", action="store_true", help="do not begin the day anew when it has ended")
     return parser
 
 
@@ -87,6 +90,9 @@ def _make(name, options):
     settings = {"port": getattr(options, f"{name}_port")}
     if name == "press":
         settings |= {"cycle": options.press_cycle, "jam_every": options.press_jam_every}
+    if name == "cnc":
+        settings |= {"speed": options.cnc_speed, "loop": not options.cnc_once}
+        settings |= {"path": options.cnc_log} if options.cnc_log else {}
     return machine_class(**settings)
 
 

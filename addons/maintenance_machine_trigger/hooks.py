@@ -2,7 +2,17 @@
 
 
 def uninstall_hook(env):
-    """End what still waits for this addon: nobody is left who could give it an effect."""
+    """End what still waits for this addon, and leave alone what people's requests are about."""
     env["mrp.machine.event.posting"].sudo().search(
         [("handler", "=", "maintenance_request"), ("state", "in", ("received", "waiting", "held", "failed"))]
     )._settle("ignored", "uninstalled", env._("The addon that makes maintenance requests was uninstalled."))
+    _keep_equipment(env)
+
+
+def _keep_equipment(env):
+    """Let go of equipment of the demo plant that has requests by now: it stays, and they with it."""
+    data = env["ir.model.data"].sudo().search([("module", "=", "maintenance_machine_trigger")])
+    ids = data.filtered(lambda name: name.model == "maintenance.equipment").mapped("res_id")
+    equipment = env["maintenance.equipment"].sudo().browse(ids).exists().filtered("maintenance_ids")
+    kept = {(record._name, record.id) for records in (equipment, equipment.category_id) for record in records}
+    data.filtered(lambda name: (name.model, name.res_id) in kept).unlink()

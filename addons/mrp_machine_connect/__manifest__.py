@@ -43,6 +43,11 @@
         "views/mrp_machine_connect_menus.xml",
     ],
     "demo": ["demo/machine_plant_demo.xml"],
+    "assets": {
+        "web.assets_backend": [
+            "mrp_machine_connect/static/src/**/*",
+        ],
+    },
     "images": ["static/description/banner.png"],
     "application": True,
     "pre_init_hook": "pre_init_hook",

@@ -293,20 +293,22 @@ class PollingHost:
             return [name for (name,) in cr.fetchall() if name and _is_gone(name)]
 
     def _share(self, gone):
-        """Return how many endpoints are this worker's fair part of all."""
+        """Return how many endpoints are this worker's fair part of all; what does not divide goes to the first by name."""
         with self.registry.cursor() as cr:
             cr.execute(
-                f"""SELECT count(DISTINCT status.endpoint_id),
-                           greatest(1, (SELECT count(*) FROM mrp_machine_worker
-                                         WHERE kind = 'worker' AND stopped IS NULL AND name <> ALL(%s)
-                                           AND last_seen > {NOW} - %s * interval '1 second'))
-                      FROM mrp_machine_connection_status status
-                      JOIN mrp_machine_connection connection ON connection.id = status.connection_id
-                     WHERE connection.active AND connection.polled_by = 'worker'""",
-                [gone, LEASE],
+                """SELECT count(DISTINCT status.endpoint_id) FROM mrp_machine_connection_status status
+                     JOIN mrp_machine_connection connection ON connection.id = status.connection_id
+                    WHERE connection.active AND connection.polled_by = 'worker'"""
             )
-            endpoints, workers = cr.fetchone()
-        return -(-endpoints // workers)
+            (endpoints,) = cr.fetchone()
+            cr.execute(
+                f"""SELECT name FROM mrp_machine_worker
+                     WHERE kind = 'worker' AND stopped IS NULL AND last_seen > {NOW} - %s * interval '1 second'""",
+                [LEASE],
+            )
+            workers = sorted({self.holder, *(name for (name,) in cr.fetchall())} - set(gone))
+        share, rest = divmod(endpoints, len(workers))
+        return share + (workers.index(self.holder) < rest)
 
     def _renew(self):
         """Renew all leases in one statement and forget those that another took."""

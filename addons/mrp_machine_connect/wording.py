@@ -2,6 +2,9 @@
 
 from .machine_connect.drivers.modbus_types import parse_address
 
+#: Seconds that a machine's clock may differ from ours without a word.
+CLOCK_TOLERANCE = 2
+
 
 def field_label(env, field):
     """Return the name of a driver's option as it stands on the form, or the option itself."""
@@ -29,7 +32,7 @@ def sentence(env, code, params=None, field=""):
 def where(env, signal):
     """Return where a signal stands, in words for people who hold the maker's manual in their hands.
 
-    :param signal: a record of ``mrp.machine.signal`` or of a template, with its ``protocol`` and ``unit_id``
+    :param signal: a record of ``mrp.machine.signal``
     """
     address = (signal.address or "").strip()
     if signal.protocol != "modbus":
@@ -49,29 +52,37 @@ def where(env, signal):
     words = _("%(table)s %(number)s (manual: %(manual)s)", table=name, number=number, manual=f"{digit}{number + 1:04d}")
     if bit is not None:
         words = _("%(register)s, bit %(bit)s", register=words, bit=bit)
-    return words
+    unit = signal.unit_id if signal.unit_id >= 0 else signal.connection_id.unit_id
+    return _("%(register)s, unit %(unit)s", register=words, unit=unit)
 
 
 def evidence(env, raw):
-    """Return what was read as one line: registers as the device sent them, or the DataValue of OPC UA."""
+    """Return where a value was read and what was read, as one line."""
     raw = raw or {}
-    _ = env._
+    said = as_read(env, raw)
     if "registers" in raw:
-        registers = raw["registers"]
-        if not registers:
-            said = _("no answer")
-        elif raw.get("table") in ("coil", "discrete"):
-            said = " ".join("1" if bit else "0" for bit in registers)
-        else:
-            shown = " ".join(f"0x{register:04X}" for register in registers)
-            said = f"{shown} ({' '.join(map(str, registers))})"
-        return _(
+        return env._(
             "unit %(unit)s, %(table)s:%(address)s: %(said)s",
             unit=raw.get("unit"),
             table=raw.get("table"),
             address=raw.get("address"),
             said=said,
         )
+    return f"{raw['node']}: {said}" if "node" in raw else said
+
+
+def as_read(env, raw):
+    """Return what was read: registers as the device sent them, or the DataValue of OPC UA."""
+    raw = raw or {}
+    _ = env._
+    if "registers" in raw:
+        registers = raw["registers"]
+        if not registers:
+            return _("nothing")
+        if raw.get("table") in ("coil", "discrete"):
+            return " ".join("1" if bit else "0" for bit in registers)
+        shown = " ".join(f"0x{register:04X}" for register in registers)
+        return f"{shown} ({' '.join(map(str, registers))})"
     if "node" in raw:
         parts = [f"{raw.get('type') or ''} {raw['value'] if raw.get('value') is not None else '–'}".strip()]
         parts.append(str(raw.get("status") or "–"))
@@ -113,6 +124,52 @@ def rule_lines(env, rules):
         if isinstance(detail, dict):
             detail = ", ".join(f"{key} {value}" for key, value in detail.items() if value not in (None, ""))
         lines.append(f"{line} – {detail}" if detail else line)
+    return lines
+
+
+def reading_sentence(env, reading, address):
+    """Return why a reading is not good, and what to do.
+
+    :param reading: a ``machine_connect.reading.Reading`` with a code
+    :param str address: of its signal, as it stands on the form
+    """
+    raw = reading.raw or {}
+    return sentence(env, reading.code, {**raw, "address": address, "status": raw.get("status") or reading.status})
+
+
+def introduction(env, facts):
+    """Return what a machine says of itself as lines for people; what is odd about it is among them.
+
+    :param dict facts: of :meth:`machine_connect.drivers.Driver.describe`
+    """
+    _ = env._
+    lines = []
+    names = [facts.get("name"), facts.get("product"), facts.get("manufacturer"), facts.get("version")]
+    if any(names):
+        lines.append(" · ".join(dict.fromkeys(name for name in names if name)))
+    if facts.get("state"):
+        lines.append(_("It says of itself: %s.", facts["state"]))
+    ahead = facts.get("clock_ahead_seconds")
+    if ahead and abs(ahead) >= CLOCK_TOLERANCE:
+        words = _("Its clock is %s s ahead of ours.") if ahead > 0 else _("Its clock is %s s behind ours.")
+        lines.append(words % round(abs(ahead)))
+    if facts.get("endpoints"):
+        lines.append(_("It offers the security: %s.", ", ".join(facts["endpoints"])))
+    for whose, name in (
+        (_("Its certificate"), "server_certificate"),
+        (_("Our certificate"), "own_certificate"),
+    ):
+        if facts.get(f"{name}_not_after"):
+            lines.append(
+                _(
+                    "%(certificate)s is valid until %(date)s, fingerprint %(fingerprint)s.",
+                    certificate=whose,
+                    date=facts[f"{name}_not_after"],
+                    fingerprint=facts.get(f"{name}_fingerprint"),
+                )
+            )
+    if facts.get("key_readable_by_others"):
+        lines.append(_("The private key can be read by every user of this server: give its file the mode 0600."))
     return lines
 
 

@@ -173,11 +173,12 @@ PRESS_SIGNALS = (
 SET_UP = """
 import json
 made = {}
+env["mrp.machine"].search([]).active = False  # those of the demonstration
 sheet, bracket = env["product.product"].create([{"name": "Sheet", "is_storable": True}, {"name": "Bracket", "is_storable": True}])
 for plan in json.loads(PLANS):
     workcenter = env["mrp.workcenter"].create({"name": plan["code"], "resource_calendar_id": False})
     machine = env["mrp.machine"].create(
-        {"name": plan["code"], "code": plan["code"], "workcenter_id": workcenter.id, **plan.get("machine", {})}
+        {"name": plan["code"], "code": "it-" + plan["code"], "workcenter_id": workcenter.id, **plan.get("machine", {})}
     )
     connection = env["mrp.machine.connection"].create({"machine_id": machine.id, **plan["connection"]})
     signals = env["mrp.machine.signal"].create(

@@ -7,13 +7,13 @@ import re
 import statistics
 import time
 
-from tests.integration.plant import Devices, all_posted, complaints, press_plan, set_up, wait
+from tests.integration.plant import Devices, all_posted, complaints, press_plan, set_up
 
 INTERVAL = 1.0
 ALIVE = 20
 #: Seconds during which three of them are dead; then two come back.
-DEAD_FOR = 16
-WARM_UP = 4
+DEAD_FOR = 10
+WARM_UP = 2
 
 
 def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell, machine_worker, start_program, sql):
@@ -55,12 +55,6 @@ def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell
 
     # The pauses grow: 2, 4, 8, 16 seconds after 1, 2, 3, 4 failures.
     assert 2 <= _status(sql, machines["off"])["failures"] <= 6
-    calls = devices.truth("hole")["calls_at"]
-    attempts = _tries(calls)
-    print(f"calls at the one that never answers: {[round(at - attempts[0], 1) for at in attempts]}")
-    assert len(attempts) >= 3
-    pauses = [later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)]
-    assert all(later > 1.3 * earlier for earlier, later in zip(pauses, pauses[1:], strict=False)), pauses
     for name in dead:
         status = _status(sql, machines[name])
         assert status["failing"] and status["code"] and status["health"] == "failing"
@@ -71,6 +65,13 @@ def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell
         lambda: not any(_status(sql, machines[name])["failing"] for name in ("off", "mute")), "two are back", 60
     )
     worker.stop()
+
+    calls = devices.truth("hole")["calls_at"]
+    attempts = _tries(calls)
+    print(f"calls at the one that never answers: {[round(at - attempts[0], 1) for at in attempts]}")
+    assert len(attempts) >= 3
+    pauses = [later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)]
+    assert all(later > earlier + 1 for earlier, later in zip(pauses, pauses[1:], strict=False)), pauses
 
     log = worker.output()
     for name in dead:

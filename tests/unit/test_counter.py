@@ -54,7 +54,7 @@ def causes(steps):
     return [item.cause.value for item in steps]
 
 
-# ------------------------------------------------------------------------------------------------ what must never happen
+# what must never happen
 
 moduli = st.one_of(st.sampled_from(sorted(WIDTHS.values())), st.integers(2, 1000))
 rates = st.floats(0.001, 500, allow_nan=False)
@@ -266,7 +266,7 @@ def test_a_pulse_counts_each_time_that_it_goes_up(levels):
     assert not held(steps)
 
 
-# ----------------------------------------------------------------------------------------------------- the known stories
+# the known stories
 
 #: What other products' users suffered from. Where a thread states numbers, they are these; ``shape`` marks those where
 #: it describes what happens without numbers.

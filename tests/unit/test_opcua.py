@@ -21,7 +21,6 @@ from machine_connect.drivers.opcua_settings import Settings, endpoint_text
 from machine_connect.drivers.opcua_value import Place, to_reading
 from machine_connect.errors import CODES, ConnectionFailed
 from machine_connect.reading import Quality
-from tests.unit.loopback import Loopback
 from tests.unit.opcua_server import OpcUaServer
 
 Driver = driver_class("opcua")
@@ -476,12 +475,6 @@ def test_an_answer_for_another_number_of_nodes_is_an_error():
 
 
 # A server
-
-
-@pytest.fixture(scope="module")
-def loop():
-    with Loopback() as running:
-        yield running
 
 
 async def prepare(server):

@@ -16,7 +16,7 @@ ROOMS = {"drivers", "client.py", "signature.py"}
 
 
 def imports(tree):
-    """Yield each import of a file: the name (empty for a relative one), the node, and whether it waits in a function."""
+    """Yield name (empty for a relative one) and node of each import of a file, and whether it waits in a function."""
     waiting = {
         id(node)
         for function in ast.walk(tree)

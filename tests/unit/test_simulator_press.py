@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,6 @@ from machine_connect.errors import ConnectionFailed
 from simulator.control import Control
 from simulator.faults import FAULTS
 from simulator.press import ABORTED, ALARMS, EXECUTE, PRESS_FAULTS, Press
-from tests.unit.loopback import Loopback
 
 SIGNALS = [
     SignalAddress("state", "holding:0"),
@@ -36,12 +36,6 @@ SIGNALS = [
     SignalAddress("red", "discrete:2"),
     SignalAddress("drive", "coil:0"),
 ]
-
-
-@pytest.fixture(scope="module")
-def loop():
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture
@@ -326,6 +320,17 @@ def test_an_unknown_machine_is_told_in_words():
 
     assert done.returncode == 1
     assert "there is no machine lathe" in done.stderr
+
+
+def test_a_port_that_is_taken_is_told_in_words():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-W", "error", "-m", "simulator", "--only", "press", "--press-port", port]
+        done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("the plant cannot start")
+    assert done.stderr.count("\n") == 1
 
 
 def test_its_page_names_every_fault_and_every_address():

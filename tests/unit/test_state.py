@@ -25,8 +25,8 @@ PACKML = (
     "Suspending Unsuspending Resetting Completing Complete"
 ).split()
 TMC = (
-    "Stopped Resetting Idle Starting Execute Completing Complete Aborting Aborted Stopping Clearing Suspending Suspended "
-    "Unsuspending Holding Held Unholding"
+    "Stopped Resetting Idle Starting Execute Completing Complete Aborting Aborted Stopping Clearing Suspending "
+    "Suspended Unsuspending Holding Held Unholding"
 ).split()
 
 

@@ -5,14 +5,13 @@ class MaintenanceEquipment(models.Model):
     _inherit = "maintenance.equipment"
 
     machine_ids = fields.One2many(
-        "mrp.machine", "equipment_id", help="The machines that report the faults of this equipment."
+        "mrp.machine", "equipment_id", string="Machines", help="The machines that report the faults of this equipment."
     )
     machine_count = fields.Integer(compute="_compute_machine", compute_sudo=True)
     machine_state = fields.Selection(
         "_selection_machine_state",
         compute="_compute_machine",
         compute_sudo=True,
-        string="Machine State",
         help="What the machine says it does; of several machines the first.",
     )
     machine_state_since = fields.Datetime(

@@ -95,16 +95,20 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
             request._clear_fault(cleared)
         return self._posting(
             rows,
-            self.env._(
-                "%(code)s: %(raised)s × raised, %(cleared)s × cleared on %(request)s",
-                code=group,
-                raised=len(raised),
-                cleared=len(cleared),
-                request=request.display_name,
-            ),
+            self._summarize(len(raised), len(cleared), request),
             request,
             explanation=self.env._("Equipment of the machine: %s", request.equipment_id.display_name),
         )
+
+    @api.model
+    def _summarize(self, raised, cleared, request):
+        _ = self.env._
+        words = {"raised": raised, "cleared": cleared, "request": request.display_name}
+        if not cleared:
+            return _("Raised %(raised)s ×: %(request)s", **words)
+        if not raised:
+            return _("Cleared %(cleared)s ×: %(request)s", **words)
+        return _("Raised %(raised)s ×, cleared %(cleared)s ×: %(request)s", **words)
 
     @api.model
     def _team(self, machine):

@@ -40,6 +40,7 @@ class TestMaintenanceSecurity(MaintenanceTriggerCommon):
         self.assertEqual(request.machine_occurrences, 1)
         self.assertEqual(request.machine_id.maintenance_open_count, 1)
         self.assertEqual(request.equipment_id.name, "Press")
+        self.assertEqual(Form(request.machine_id).equipment_id, self.equipment.with_user(self.operator))
         self.assertEqual(request.machine_event_count, 1)
         with self.assertRaises(AccessError), mute_logger("odoo.addons.base.models.ir_rule"):
             request.priority = "3"
@@ -47,7 +48,10 @@ class TestMaintenanceSecurity(MaintenanceTriggerCommon):
     def test_a_supervisor_chooses_the_equipment_and_the_waiting_alarm_is_posted(self):
         events = self.raise_and_post(self.alarm(100), machine=self.idle_machine)
 
-        self.idle_machine.with_user(self.supervisor).equipment_id = self.other_equipment.id
+        row = self.rows(events, "maintenance_request").with_user(self.supervisor)
+        machine = self.env["mrp.machine"].with_user(self.supervisor).browse(row.action_choose_equipment()["res_id"])
+        with Form(machine) as form:
+            form.equipment_id = self.other_equipment
         self.post(self.idle_machine)
 
         self.assertEqual(self.maintenance_states(events), ["posted"])

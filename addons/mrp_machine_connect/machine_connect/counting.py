@@ -39,7 +39,10 @@ class Counting(Evaluator):
         if self._is_bouncing and "interrupted" not in memory:
             if value == memory.get("value") and "pending" not in memory:
                 return self._same(memory, reading, value, moment)
-            return self._heard(memory, reading, value, moment, memory.get("value"))
+            result = self._heard(memory, reading, value, moment, memory.get("value"))
+            if result.memory.get("seen", moment.read_us) < moment.read_us:
+                return result._replace(memory={**result.memory, "seen": moment.read_us})
+            return result
         return self._speak(memory, reading, value, moment, self._rules(reading))
 
     def _same(self, memory, reading, value, moment):

@@ -92,6 +92,9 @@ CODES = {
     "anonymous_refused": "the server wants a user",
     "security_unsupported": "the server does not offer this security",
     "too_many_sessions": "the server has no free session",
+    # one signal's mapping
+    "expression_invalid": "the pattern is not one that may be used",
+    "unknown_zone": "there is no such time zone",
     # one signal
     "address_invalid": "the address is not of the protocol's form",
     "type_invalid": "the data type does not fit the address",

@@ -339,16 +339,44 @@ class Machine(models.Model):
     def _order_at(self, event):
         """Return ``(production, work order, why)`` that an event of this machine belongs to.
 
+        :raise Waiting: see :meth:`_orders_at`
+        """
+        found = self._orders_at(event)[event.id]
+        if isinstance(found, Waiting):
+            raise found
+        return found
+
+    def _orders_at(self, events):
+        """Find the orders that events of this machine belong to, of many events at once.
+
         The order loaded at the event's own time; else the single work order in progress on the work center.
 
-        :raise Waiting: there is none, there are several, or the order changed within the event's window
+        :return: ``{event id: (production, work order, why)}``, and instead of that the Waiting to be raised where there
+            is none, there are several, or the order changed within the event's window
         """
         self.ensure_one()
-        loading = self.env["mrp.machine.loading"]
-        at = event.occurred
-        found = loading._at(self, at)
-        window = (event.data or {}).get("window")
-        if window and loading.search_count(
+        if not events:
+            return {}
+        moments = dict(zip(events.ids, events.mapped("occurred"), strict=True))
+        words = self.env._("Loaded on the machine at that time.")
+        loaded = [
+            (loading.date_start, loading.date_end, (loading.production_id, loading.workorder_id, words))
+            for loading in self.env["mrp.machine.loading"]._between(self, min(moments.values()), max(moments.values()))
+        ]
+        running, orders = None, {}
+        for event_id, data in zip(events.ids, events.mapped("data"), strict=True):
+            at = moments[event_id]
+            order = self._change_within(data["window"]) if data and "window" in data else None
+            order = order or next((found for start, end, found in loaded if start <= at and (not end or end > at)), None)
+            if order is None:
+                running = self._running_orders() if running is None else running
+                order = self._order_in_progress(running, at)
+            orders[event_id] = order
+        return orders
+
+    def _change_within(self, window):
+        """Return a Waiting when the order changed within a time in which nobody looked, else None."""
+        if self.env["mrp.machine.loading"].search_count(
             [
                 ("machine_id", "=", self.id),
                 ("date_start", ">", _naive_iso(window[0])),
@@ -356,7 +384,7 @@ class Machine(models.Model):
             ],
             limit=1,
         ):
-            raise Waiting(
+            return Waiting(
                 "spans_change",
                 self.env._(
                     "Between %(start)s and %(end)s nobody could read the machine, and the order changed meanwhile.",
@@ -364,19 +392,25 @@ class Machine(models.Model):
                     end=window[1],
                 ),
             )
-        if found:
-            return found.production_id, found.workorder_id, self.env._("Loaded on the machine at that time.")
+        return None
+
+    def _running_orders(self):
+        """Return the work orders in progress on the work center."""
+        workorders = self.env["mrp.workorder"]
         if not self.workcenter_id:
-            raise Waiting("no_order", self.env._("The machine has no work center, and no order was loaded on it."))
-        running = self.env["mrp.workorder"].search(
-            [("workcenter_id", "=", self.workcenter_id.id), ("state", "=", "progress")]
-        )
+            return workorders
+        return workorders.search([("workcenter_id", "=", self.workcenter_id.id), ("state", "=", "progress")])
+
+    def _order_in_progress(self, running, at):
+        """Return ``(production, work order, why)`` of the one work order that ran at a moment, or a Waiting."""
+        if not self.workcenter_id:
+            return Waiting("no_order", self.env._("The machine has no work center, and no order was loaded on it."))
         # A work order that began long after the event cannot be its own; clocks may differ by minutes.
         running = running.filtered(lambda order: not order.date_start or (order.date_start - at).total_seconds() < 600)
         if not running:
-            raise Waiting("no_order", self.env._("No manufacturing order ran on this machine at that time."))
+            return Waiting("no_order", self.env._("No manufacturing order ran on this machine at that time."))
         if len(running) > 1:
-            raise Waiting(
+            return Waiting(
                 "ambiguous",
                 self.env._("Several work orders are in progress: %s.", ", ".join(running.mapped("display_name"))),
             )
@@ -390,27 +424,45 @@ class Machine(models.Model):
             return self.env["mrp.production"], self.env["mrp.workorder"]
 
     def _products_ahead(self):
-        """Return the ids of the products that the next events of these machines will probably touch."""
-        loaded = self.env["mrp.machine.loading"].search([("machine_id", "in", self.ids), ("date_end", "=", False)])
-        running = self.env["mrp.workorder"].search(
-            [("workcenter_id", "in", self.workcenter_id.ids), ("state", "=", "progress")]
+        """Return ``{machine id: ids of the products that its next events will probably touch}``."""
+        for model in ("mrp.machine", "mrp.machine.loading", "mrp.workorder", "stock.move"):
+            self.env[model].flush_model()
+        # By SQL: one statement for all machines that are due, before each transaction of the poster.
+        self.env.cr.execute(
+            """SELECT ahead.machine_id, array_agg(DISTINCT move.product_id)
+                 FROM (SELECT machine_id, production_id FROM mrp_machine_loading
+                        WHERE machine_id = ANY(%(machines)s) AND date_end IS NULL
+                        UNION
+                       SELECT machine.id, workorder.production_id FROM mrp_machine machine
+                         JOIN mrp_workorder workorder ON workorder.workcenter_id = machine.workcenter_id
+                        WHERE machine.id = ANY(%(machines)s) AND workorder.state = 'progress') ahead
+                 JOIN stock_move move ON ahead.production_id IN (move.raw_material_production_id, move.production_id)
+                GROUP BY ahead.machine_id""",
+            {"machines": self.ids},
         )
-        productions = loaded.production_id | running.production_id
-        return set((productions.move_raw_ids | productions.move_finished_ids).product_id.ids)
+        return {**dict.fromkeys(self.ids, frozenset()), **{row[0]: frozenset(row[1]) for row in self.env.cr.fetchall()}}
 
-    def _show_order(self, production, workorder):
-        """Show on the machine's hot row which order runs and how far it is."""
+    def _show_order(self, production, workorder, ledger=None):
+        """Show on the machine's hot row which order runs and how far it is.
+
+        :param ledger: what this machine counted on it, where the caller knows
+        """
         self.ensure_one()
-        # sudo: the hot row and the ledger are the poster's own
-        ledgers = self.env["mrp.machine.ledger"].sudo().search(
-            [("machine_id", "=", self.id), ("production_id", "=", production.id), ("workorder_id", "=", workorder.id)]
-        )
+        if ledger is None:
+            # sudo: the hot row and the ledger are the poster's own
+            ledger = self.env["mrp.machine.ledger"].sudo().search(
+                [
+                    ("machine_id", "=", self.id),
+                    ("production_id", "=", production.id),
+                    ("workorder_id", "=", workorder.id),
+                ]
+            )
         self.sudo().status_id.write(
             {
                 "production_id": production.id,
                 "workorder_id": workorder.id,
-                "good": sum(ledgers.mapped("posted")),
-                "reject": sum(ledgers.mapped("reject")),
+                "good": ledger.posted,
+                "reject": ledger.reject,
                 "target": production.product_qty if production else 0.0,
             }
         )

@@ -6,7 +6,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..machine_connect.drivers import driver_class
 from ..machine_connect.errors import ConnectionFailed, DriverUnavailable
-from ..wording import sentence
+from ..wording import introduction, reading_sentence, sentence
 
 SECRETS = ("password",)
 
@@ -399,17 +399,34 @@ class MachineConnection(models.Model):
                 ) from error
 
     def action_test(self):
-        """Reach the machine and say what answered, or what is wrong."""
-        facts = self._ask(lambda driver: driver.describe())
-        lines = [f"{key}: {value}" for key, value in facts.items() if value]
+        """Reach the machine, read its signals once, and say what answered, or what is wrong."""
+        self.ensure_one()
+        signals = self.signal_ids
+        addresses = [signal._signal_address() for signal in signals]
+        facts, readings = self._ask(lambda driver: (driver.describe(), driver.read(addresses) if addresses else []))
+        lines = introduction(self.env, facts) or [self.name]
+        bad = [(signal, reading) for signal, reading in zip(signals, readings, strict=True) if reading.code]
+        if bad:
+            signal, reading = bad[0]
+            lines.append(
+                self.env._(
+                    "%(bad)s of %(all)s signals cannot be read. %(signal)s: %(why)s",
+                    bad=len(bad),
+                    all=len(signals),
+                    signal=signal.name,
+                    why=reading_sentence(self.env, reading, signal.address),
+                )
+            )
+        elif signals:
+            lines.append(self.env._("All %s signals can be read.", len(signals)))
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
                 "title": self.env._("The machine answers"),
-                "message": "\n".join(lines) or self.name,
-                "type": "success",
-                "sticky": False,
+                "message": "\n".join(lines),
+                "type": "warning" if bad else "success",
+                "sticky": bool(bad),
             },
         }
 
@@ -428,6 +445,7 @@ class MachineConnection(models.Model):
             "res_id": wizard.id,
             "view_mode": "form",
             "target": "new",
+            "context": {"dialog_size": "extra-large"},
         }
 
     def action_browse(self):

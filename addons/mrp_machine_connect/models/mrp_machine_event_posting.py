@@ -162,8 +162,10 @@ class MachineEventPosting(models.Model):
         }
 
     def action_load_order(self):
-        """Open *Load order* on the machine."""
-        return self.machine_id.action_load_order()
+        """Open *Load order* on the machine, from the moment of this event on."""
+        action = self.machine_id.action_load_order()
+        action["context"] = {**action["context"], "default_date_start": min(self.mapped("occurred")).replace(microsecond=0)}
+        return action
 
     def action_document(self):
         """Open the document that carries the effect."""

@@ -74,15 +74,15 @@ class MachineLoading(models.Model):
         machine._show_order(self.env["mrp.production"], self.env["mrp.workorder"])
 
     @api.model
-    def _at(self, machine, at):
-        """Return the loading that covers a moment (naive UTC) on a machine, or an empty recordset."""
-        return self.search(
+    def _between(self, machine, first, last):
+        """Return the loadings of a machine that cover any moment from first to last (naive UTC), the latest first."""
+        return self.search_fetch(
             [
                 ("machine_id", "=", machine.id),
-                ("date_start", "<=", at),
+                ("date_start", "<=", last),
                 "|",
                 ("date_end", "=", False),
-                ("date_end", ">", at),
+                ("date_end", ">", first),
             ],
-            limit=1,
+            ["date_start", "date_end", "production_id", "workorder_id"],
         )

@@ -52,7 +52,7 @@ class MachinePoller(models.AbstractModel):
                       SET holder = %(holder)s, token = token + 1,
                           lease_until = (clock_timestamp() AT TIME ZONE 'UTC') + %(seconds)s * interval '1 second'
                     WHERE key = %(key)s
-                      AND NOT (holder LIKE 'form-%%' AND lease_until > clock_timestamp() AT TIME ZONE 'UTC')
+                      AND NOT (coalesce(holder, '') LIKE 'form-%%' AND lease_until > clock_timestamp() AT TIME ZONE 'UTC')
                 RETURNING id""",
                 {"holder": holder, "seconds": seconds, "key": endpoint},
             )

@@ -16,6 +16,18 @@ ROLES = [
     ("value", "Value only"),
 ]
 
+#: The tables that translate a machine's own states, by their names for people.
+STATE_TABLES = {
+    "canonical": "Our own words",
+    "packml_opc_30050": "PackML (OPC 30050)",
+    "packml_tmc_v2": "PackML (OPC 30060 TMC, from 0)",
+    "mtconnect_execution": "MTConnect Execution",
+    "mtconnect_wait_state": "MTConnect WaitState",
+    "machinery_item_state": "OPC UA Machinery ItemState",
+    "euromap_production_status": "Euromap 83 ProductionStatus",
+    "stack_light": "Stack light",
+}
+
 #: What a signal's memory hangs on: another address or another kind of counter starts from a new baseline.
 BASELINE_FIELDS = (
     "address",
@@ -145,7 +157,7 @@ class MachineSignalMixin(models.AbstractModel):
         "not booked. Required for counters.",
     )
     state_table = fields.Selection(
-        [(name, name.replace("_", " ")) for name in TABLES],
+        [(name, STATE_TABLES.get(name, name)) for name in TABLES],
         help="Which table translates the machine's own state into ours; codes of the machine win over it.",
     )
     cycle_values = fields.Char(

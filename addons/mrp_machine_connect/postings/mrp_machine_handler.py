@@ -1,4 +1,7 @@
 from odoo import api, models
+from odoo.exceptions import UserError
+
+from .outcome import Outcome
 
 
 class MachineHandler(models.AbstractModel):
@@ -40,10 +43,31 @@ class MachineHandler(models.AbstractModel):
     def _group(self, row):
         """Return what the events of one effect have in common, hashable. Default: each event is an effect of its own.
 
-        :param row: one mrp.machine.event.posting
+        :param row: one entry of mrp.machine.queue: an event of a machine
         :raise Outcome: the event has no effect, or not yet
         """
         return row.id
+
+    @api.model
+    def _groups(self, rows):
+        """Sort events by the effect that they have together: each by :meth:`_group`.
+
+        A handler overrides it where what it needs to know is found for many events at once.
+
+        :param rows: mrp.machine.queue entries of one machine, in the order in which their events occurred
+        :return: ``{group: [row id]}``, and ``{row id: error}`` of those that have no effect, or not yet
+        """
+        return self._sort(rows, self._group)
+
+    @api.model
+    def _sort(self, rows, group_of):
+        groups, refused = {}, {}
+        for row in rows:
+            try:
+                groups.setdefault(group_of(row), []).append(row.id)
+            except (Outcome, UserError) as error:
+                refused[row.id] = error
+        return groups, refused
 
     @api.model
     def _products(self, group):
@@ -55,7 +79,7 @@ class MachineHandler(models.AbstractModel):
         """Bring about the effect of a group of events, in the order in which they occurred.
 
         :param group: what :meth:`_group` returned
-        :param rows: the mrp.machine.event.posting of the group
+        :param rows: the mrp.machine.queue entries of the group
         :return: the mrp.machine.posting that :meth:`_posting` made
         :raise Outcome: not yet, or not at all; with several events each is then tried alone
         """
@@ -65,7 +89,7 @@ class MachineHandler(models.AbstractModel):
     def _posting(self, rows, summary, document=None, **values):
         """Write down an effect.
 
-        :param rows: the events' rows
+        :param rows: the events' mrp.machine.queue entries
         :param str summary: what was done, translated
         :param document: the record that carries it
         :param values: further fields of mrp.machine.posting

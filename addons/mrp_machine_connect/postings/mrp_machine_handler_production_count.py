@@ -3,7 +3,7 @@ from collections import defaultdict
 from odoo import api, models
 from odoo.tools import float_is_zero
 
-from .outcome import Ignored, LocksNeeded, Waiting
+from .outcome import Ignored, LocksNeeded, Outcome, Waiting
 
 #: Which column of the ledger a kind of count goes to.
 COLUMNS = {"good": "good", "reject": "reject", "rework": "rework", "total": "total"}
@@ -32,18 +32,42 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return COLUMNS[data["kind"]], float(data["delta"])
 
     @api.model
-    def _group(self, row):
-        event, machine = row.event_id, row.machine_id
-        column, pieces = self._counted(event)
-        if not pieces:
-            raise Ignored("no_pieces", self.env._("Nothing was counted."))
-        feeds = column in (machine.counting_role, "adjusted")
-        try:
-            production, workorder, explanation = machine._order_at(event)
-        except Waiting as waiting:
+    def _groups(self, rows):
+        machine = rows.machine_id
+        orders = machine._orders_at(rows.event_id)
+        feeding = (machine.counting_role, "adjusted")
+        known = {}
+
+        def group_of(row):
+            event = row.event_id
+            column, pieces = self._counted(event)
+            if not pieces:
+                raise Ignored("no_pieces", self.env._("Nothing was counted."))
+            order = orders[event.id]
+            group = known.get((column, order))
+            if group is None:
+                try:
+                    group = self._group_on(order, column, column in feeding)
+                except Outcome as outcome:
+                    group = outcome
+                known[column, order] = group
+            if isinstance(group, Outcome):
+                raise group
+            return group
+
+        return self._sort(rows, group_of)
+
+    @api.model
+    def _group_on(self, order, column, feeds):
+        """Return the group of counts on an order.
+
+        :param order: as :meth:`mrp.machine._orders_at` found it, or why it found none
+        """
+        if isinstance(order, Waiting):
             if feeds or column in ("reject", "rework"):
-                raise
-            raise Ignored("compared", self.env._("Another counter feeds the order, and no order ran.")) from waiting
+                raise order
+            raise Ignored("compared", self.env._("Another counter feeds the order, and no order ran."))
+        production, workorder, explanation = order
         self._check_order(production, workorder, feeds)
         return ("feed" if feeds else "note", production.id, workorder.id, explanation)
 
@@ -70,7 +94,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
     @api.model
     def _piece_unit(self):
-        return self.env.ref("uom.product_uom_unit")
+        # Not by env.ref, which asks the database each time whether it is still there.
+        return self.env["uom.uom"].browse(self.env["ir.model.data"]._xmlid_to_res_id("uom.product_uom_unit", True))
 
     @api.model
     def _products(self, group):
@@ -91,13 +116,18 @@ class MachineHandlerProductionCount(models.AbstractModel):
             column, pieces = self._counted(event)
             sums[column] += pieces
         # sudo: the ledger is the poster's own; people only read it
-        ledger = self.env["mrp.machine.ledger"].sudo()._for(machine, production, workorder)
+        ledgers = self.env["mrp.machine.ledger"].sudo()
+        ledgers = ledgers.search([("production_id", "=", production.id), ("workorder_id", "=", workorder.id)])
+        ledger = ledgers.filtered(lambda ledger: ledger.machine_id == machine)
+        if not ledger:
+            ledger = ledgers._for(machine, production, workorder)
+            ledgers += ledger
         values = {column: ledger[column] + pieces for column, pieces in sums.items()}
         if any(value < 0 for column, value in values.items() if column != "adjusted"):
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
         ledger.write(values)
         if kind == "feed":
-            posting = self._feed(production, workorder, ledger, rows, sum(sums.values()), explanation)
+            posting = self._feed(production, workorder, ledger, ledgers, rows, sum(sums.values()), explanation)
         else:
             posting = self._posting(
                 rows,
@@ -112,14 +142,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
                 quantity=sum(sums.values()),
                 explanation=explanation,
             )
-        machine._show_order(production, workorder)
+        machine._show_order(production, workorder, ledger)
         return posting
 
     @api.model
-    def _feed(self, production, workorder, ledger, rows, pieces, explanation):
-        """Write the order's new total once for all pieces of the group."""
-        same_order = [("production_id", "=", production.id), ("workorder_id", "=", workorder.id)]
-        ledgers = self.env["mrp.machine.ledger"].sudo().search(same_order)  # sudo: see _post
+    def _feed(self, production, workorder, ledger, ledgers, rows, pieces, explanation):
+        """Write the order's new total once for all pieces of the group.
+
+        :param ledger: of this machine
+        :param ledgers: of all machines on the same order
+        """
         before = sum(ledgers.mapped("posted"))
         # Folded in the machine's unit and converted as a total: 12 pieces one by one would round to 0.96 dozen.
         delta = self._convert(before + pieces, production) - self._convert(before, production)

@@ -78,6 +78,7 @@ class MachineBrowse(models.TransientModel):
             "res_id": self.id,
             "view_mode": "form",
             "target": "new",
+            "context": {"dialog_size": "extra-large"},
         }
 
     def action_back(self):

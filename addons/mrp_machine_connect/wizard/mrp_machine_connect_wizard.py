@@ -6,6 +6,9 @@ from psycopg2 import IntegrityError
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..machine_connect.drivers import SignalAddress
+from ..wording import introduction, reading_sentence
+
 #: Settings of the address that go to the connection as they are.
 CONNECTION_FIELDS = (
     "protocol",
@@ -51,6 +54,7 @@ class MachineConnectWizard(models.TransientModel):
     )
     problem = fields.Text(readonly=True, help="What is wrong on this step, and what to do.")
     answer = fields.Text(readonly=True, help="What the machine said of itself.")
+    is_answering = fields.Boolean(readonly=True)
 
     # 1
     template_id = fields.Many2one(
@@ -216,7 +220,7 @@ class MachineConnectWizard(models.TransientModel):
         return self._go("address")
 
     def _stay(self, problem):
-        self.write({"problem": problem, "answer": False})
+        self.write({"problem": problem, "answer": False, "is_answering": False})
         return self._reopen()
 
     def _go(self, step):
@@ -231,6 +235,7 @@ class MachineConnectWizard(models.TransientModel):
             "res_id": self.id,
             "view_mode": "form",
             "target": "new",
+            "context": {"dialog_size": "extra-large" if self.step == "done" else "large"},
         }
 
     def _check_machine(self):
@@ -252,8 +257,31 @@ class MachineConnectWizard(models.TransientModel):
                     "Poll Every: Odoo's scheduled actions run once a minute. Enter 60 or more, or choose «Worker»."
                 )
             )
-        facts = self._ask(lambda driver: driver.describe())
-        self.answer = "\n".join(f"{key}: {value}" for key, value in facts.items() if value) or self.env._("It answers.")
+        signals = self.template_id.signal_ids
+        addresses = [self._template_address(signal) for signal in signals]
+        facts, readings = self._ask(lambda driver: (driver.describe(), driver.read(addresses) if addresses else []))
+        bad = [(signal, reading) for signal, reading in zip(signals, readings, strict=True) if reading.code]
+        lines = introduction(self.env, facts)
+        if bad:
+            signal, reading = bad[0]
+            words = self.env._(
+                "%(bad)s of the %(all)s signals of the template cannot be read here. %(signal)s: %(why)s",
+                bad=len(bad),
+                all=len(signals),
+                signal=signal.name,
+                why=reading_sentence(self.env, reading, signal.address),
+            )
+            if len(bad) == len(signals):
+                raise UserError(words)
+            lines.append(words)
+        elif signals:
+            lines.append(self.env._("All %s signals of the template can be read.", len(signals)))
+        self.write({"answer": "\n".join(lines), "is_answering": True})
+
+    def _template_address(self, signal):
+        """Return the SignalAddress by which the driver reads a signal of the template on this machine."""
+        unit = {"unit_id": self.unit_id} if self.protocol == "modbus" else {}
+        return SignalAddress(str(signal.id), (signal.address or "").strip(), {**unit, **signal._driver_options()})
 
     def _ask(self, ask):
         connection = self.env["mrp.machine.connection"]

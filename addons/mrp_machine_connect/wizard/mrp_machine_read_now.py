@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 from ..machine_connect import clock
 from ..machine_connect.mapping import Interpreter, MappingInvalid
-from ..wording import evidence, sentence, where
+from ..wording import as_read, reading_sentence, sentence, where
 
 
 class MachineReadNow(models.TransientModel):
@@ -76,7 +76,7 @@ class MachineReadNowLine(models.TransientModel):
             "signal_id": signal.id,
             "name": signal.name,
             "address": where(self.env, signal),
-            "raw": evidence(self.env, reading.raw),
+            "raw": as_read(self.env, reading.raw),
             "decoded": "" if reading.value is None else str(reading.value),
             "understood": understood,
             "quality": reading.quality.value,
@@ -88,8 +88,7 @@ class MachineReadNowLine(models.TransientModel):
     def _understand(self, signal, reading):
         """Return ``(what the value means, what is wrong with it in words)``."""
         if reading.code:
-            params = {**reading.raw, "address": signal.address, "status": reading.raw.get("status") or reading.status}
-            return "", sentence(self.env, reading.code, params)
+            return "", reading_sentence(self.env, reading, signal.address)
         try:
             mapping = signal._mapping()
             result = Interpreter(mapping).interpret({}, reading)

@@ -9,7 +9,7 @@ from ..machine_connect.drivers.modbus_plan import Block
 from ..machine_connect.drivers.modbus_types import BIT_TABLES, examine
 from ..machine_connect.mapping import Interpreter, MappingInvalid
 from ..machine_connect.reading import Reading
-from ..wording import rule_lines, sentence
+from ..wording import reading_sentence, rule_lines, sentence
 
 #: What separates registers when people type or paste them.
 _SEPARATORS = re.compile(r"[\s,;|/]+")
@@ -85,7 +85,7 @@ class MachineTry(models.TransientModel):
         reading = self._reading(text, now)
         self.decoded = "" if reading.value is None else str(reading.value)
         if reading.code:
-            raise _Refused(sentence(self.env, reading.code, {**reading.raw, "address": self.signal_id.address}))
+            raise _Refused(reading_sentence(self.env, reading, self.signal_id.address))
         result = interpreter.interpret(memory, reading)
         self.understood, self.problem = self.env["mrp.machine.read.now.line"]._understand(self.signal_id, reading)
         self.rules = "\n".join(rule_lines(self.env, result.rules))

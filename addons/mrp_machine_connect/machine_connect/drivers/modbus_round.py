@@ -229,6 +229,8 @@ class Round:
                 self._memory.failed(self._doubted.pop(block.unit), "no_answer")
         if self._memory.silences:
             self._memory.silences.pop(block.key, None)
+        if self._memory.suspects.get(block.unit) == block.key:
+            del self._memory.suspects[block.unit]
 
     def _refused(self, block, status):
         code = EXCEPTIONS.get(status, "device_failure")
@@ -259,12 +261,13 @@ class Round:
     def _unanswered(self, block, code):
         block.bad(code, now(), self._readings)
         self._failures.add(code)
-        if code != "no_answer":
-            return
         unit = block.unit
-        if not self._link.answers_are_numbered:
+        if code != "connection_lost" and not self._link.answers_are_numbered:
+            # Also after an answer that did not fit: the right one may still be on its way.
             self._memory.hold(unit)
             self._given_up[unit] = (code, None)
+        if code != "no_answer":
+            return
         if unit in self._heard:
             # Some devices say nothing where the standard wants an exception.
             self._memory.failed(block.key, code)

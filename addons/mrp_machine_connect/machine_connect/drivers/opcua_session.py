@@ -142,20 +142,22 @@ class Session:
                 last = error
         else:
             raise last
-        self._limit(client.uaclient.protocol)
+        self._guard(client.uaclient.protocol)
         with said(self.settings, greeting=True):
             await client.send_hello()
         with said(self.settings):
             await client.open_secure_channel()
         self._lifetime = client.secure_channel_timeout / 1000
 
-    def _limit(self, protocol):
-        """Cut the line to a server that does not stop talking: asyncua gathers an answer without limit."""
-        receive = protocol.data_received
+    def _guard(self, protocol):
+        """Cut the line to what speaks something else or does not stop: asyncua would wait, and gather without limit."""
+        receive, heads = protocol.data_received, [(b"ACK", b"ERR")]
 
         def data_received(data):
             self._received += len(data)
-            if self._received > MAX_RECEIVED:
+            # The first message of a server is one of these (Part 6, 7.1.2.2); HTTP's "HTTP" would be a length of 1 GB.
+            foreign = heads and not any(head.startswith(data[:3]) for head in heads.pop())
+            if foreign or self._received > MAX_RECEIVED:
                 protocol.transport.abort()
             else:
                 receive(data)

@@ -62,6 +62,7 @@ SERVICE_CODES = {
     0x80220000: ("connection_lost", "url"),  # BadSecureChannelIdInvalid
     0x80250000: ("connection_lost", "url"),  # BadSessionIdInvalid
     0x80260000: ("connection_lost", "url"),  # BadSessionClosed
+    0x80270000: ("connection_lost", "url"),  # BadSessionNotActivated: it once was
     0x807F0000: ("connection_lost", "url"),  # BadTcpSecureChannelUnknown
     0x80860000: ("connection_lost", "url"),  # BadSecureChannelClosed
     0x80AC0000: ("connection_lost", "url"),  # BadConnectionRejected
