@@ -71,6 +71,13 @@ def evidence(env, raw):
     return f"{raw['node']}: {said}" if "node" in raw else said
 
 
+def value_text(value):
+    """Return a value for people: nothing for None, a number without the noise of its binary form."""
+    if value is None:
+        return ""
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
 def as_read(env, raw):
     """Return what was read: registers as the device sent them, or the DataValue of OPC UA."""
     raw = raw or {}
@@ -146,7 +153,7 @@ def introduction(env, facts):
     lines = []
     names = [facts.get("name"), facts.get("product"), facts.get("manufacturer"), facts.get("version")]
     if any(names):
-        lines.append(" · ".join(dict.fromkeys(name for name in names if name)))
+        lines.append(f"{' · '.join(dict.fromkeys(name for name in names if name))}.")
     if facts.get("state"):
         lines.append(_("It says of itself: %s.", facts["state"]))
     ahead = facts.get("clock_ahead_seconds")

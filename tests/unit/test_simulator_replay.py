@@ -290,21 +290,16 @@ def test_a_counter_may_begin_anew(play, loop):
     assert replay.said["Part_Count"][0] == 2
 
 
-def test_after_the_last_line_it_hangs_up_if_it_is_to(loop, path):
-    async def work():
-        replay = Replay(port=0, path=path, loop=False, speed=200, linger=0.5)
-        await replay.start()
-        return replay
+def test_after_the_last_line_it_hangs_up_if_it_is_to(play_on_line):
+    replay, at, driver = play_on_line(linger=0.1)
+    assert value(driver, "Part_Count") is None
+    at(51)
 
-    replay = loop.run(work())
-    options = {"url": replay.url, "timeout": 0.5}
-    try:
-        with Driver(options) as driver, pytest.raises(ConnectionFailed):
-            wait_until(lambda: driver.read(signals("Part_Count")) is None)
-        with pytest.raises(ConnectionFailed):
-            Driver(options).open()
-    finally:
-        loop.run(replay.stop())
+    with pytest.raises(ConnectionFailed):
+        wait_until(lambda: driver.read(signals("Part_Count")) is None)
+    driver.close()
+    with pytest.raises(ConnectionFailed):
+        driver.open()
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("jam", {}), ("pause", {"loudly": 1}), ("delay", {"loudly": 1})])

@@ -404,7 +404,7 @@ class MachineConnection(models.Model):
         signals = self.signal_ids
         addresses = [signal._signal_address() for signal in signals]
         facts, readings = self._ask(lambda driver: (driver.describe(), driver.read(addresses) if addresses else []))
-        lines = introduction(self.env, facts) or [self.name]
+        lines = introduction(self.env, facts) or [f"{self.name}."]
         bad = [(signal, reading) for signal, reading in zip(signals, readings, strict=True) if reading.code]
         if bad:
             signal, reading = bad[0]
@@ -424,7 +424,7 @@ class MachineConnection(models.Model):
             "tag": "display_notification",
             "params": {
                 "title": self.env._("The machine answers"),
-                "message": "\n".join(lines),
+                "message": " ".join(lines),
                 "type": "warning" if bad else "success",
                 "sticky": bool(bad),
             },

@@ -61,7 +61,7 @@ class MachineBrowse(models.TransientModel):
                         "value": "" if item.value is None else str(item.value)[:200],
                         "has_children": item.has_children or item.kind == "folder",
                         "known_as": known.get(item.address),
-                        "name": item.label,
+                        "name": item.label if item.kind == "variable" else False,
                     }
                 )
                 for item in items

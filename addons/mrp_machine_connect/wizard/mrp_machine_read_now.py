@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 from ..machine_connect import clock
 from ..machine_connect.mapping import Interpreter, MappingInvalid
-from ..wording import as_read, reading_sentence, sentence, where
+from ..wording import as_read, reading_sentence, sentence, value_text, where
 
 
 class MachineReadNow(models.TransientModel):
@@ -14,13 +14,13 @@ class MachineReadNow(models.TransientModel):
     connection_id = fields.Many2one("mrp.machine.connection", required=True, readonly=True)
     machine_id = fields.Many2one(related="connection_id.machine_id")
     line_ids = fields.One2many("mrp.machine.read.now.line", "read_id", readonly=True)
-    bad_count = fields.Integer(compute="_compute_bad_count")
+    bad_count = fields.Integer(compute="_compute_bad_count", help="Signals with something to do about them.")
     read_at = fields.Datetime(string="Read At", readonly=True, default=fields.Datetime.now)
 
-    @api.depends("line_ids.quality")
+    @api.depends("line_ids.words")
     def _compute_bad_count(self):
         for read in self:
-            read.bad_count = len(read.line_ids.filtered(lambda line: line.quality != "good"))
+            read.bad_count = len(read.line_ids.filtered("words"))
 
     @api.model
     def _show(self, connection, signals, readings):
@@ -77,7 +77,7 @@ class MachineReadNowLine(models.TransientModel):
             "name": signal.name,
             "address": where(self.env, signal),
             "raw": as_read(self.env, reading.raw),
-            "decoded": "" if reading.value is None else str(reading.value),
+            "decoded": value_text(reading.value),
             "understood": understood,
             "quality": reading.quality.value,
             "age": max(0.0, (clock.now() - reading.at).total_seconds()),
@@ -102,7 +102,7 @@ class MachineReadNowLine(models.TransientModel):
             if any(rule.get("detail", {}).get("code") == "unmapped" for rule in result.rules):
                 words = self.env._("No code and no state table knows «%s». Map it on the page «Codes».", reading.value)
             return self._state_label(result.value), words
-        value = f"{result.value:g}" if isinstance(result.value, float) else str(result.value)
+        value = value_text(result.value)
         is_number = isinstance(result.value, (int, float)) and not isinstance(result.value, bool)
         return (f"{value} {signal.unit}" if is_number and signal.unit not in (False, "C62") else value), ""
 

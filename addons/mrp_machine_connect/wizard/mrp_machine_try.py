@@ -9,7 +9,7 @@ from ..machine_connect.drivers.modbus_plan import Block
 from ..machine_connect.drivers.modbus_types import BIT_TABLES, examine
 from ..machine_connect.mapping import Interpreter, MappingInvalid
 from ..machine_connect.reading import Reading
-from ..wording import reading_sentence, rule_lines, sentence
+from ..wording import reading_sentence, rule_lines, sentence, value_text
 
 #: What separates registers when people type or paste them.
 _SEPARATORS = re.compile(r"[\s,;|/]+")
@@ -83,7 +83,7 @@ class MachineTry(models.TransientModel):
             before = self._reading(self.previous, now - timedelta(seconds=max(0.0, self.seconds)))
             memory = interpreter.interpret({}, before).memory
         reading = self._reading(text, now)
-        self.decoded = "" if reading.value is None else str(reading.value)
+        self.decoded = value_text(reading.value)
         if reading.code:
             raise _Refused(reading_sentence(self.env, reading, self.signal_id.address))
         result = interpreter.interpret(memory, reading)

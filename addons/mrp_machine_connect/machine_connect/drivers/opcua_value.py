@@ -64,7 +64,7 @@ def to_reading(place, answer, read_at):
 
     :param Place place: which signal, which element
     :param tuple answer: as :func:`.opcua_decode.read_results` gives it
-    :param datetime read_at: when the answer arrived; the value's time too if the server gives none
+    :param datetime read_at: when the answer arrived; the value's time too if it has no source time
     """
     value, number, array, status, source, server = answer
     code = value_code(status) if status else ""
@@ -88,7 +88,8 @@ def to_reading(place, answer, read_at):
     }
     if place.index:
         raw["index"] = list(place.index)
-    at = instant(source) or instant(server) or read_at
+    # Not the server's time: many servers renew it with each read, and a value that stands still would look new.
+    at = instant(source) or read_at
     return Reading(place.name, value, at, read_at, quality, code, status, raw)
 
 
