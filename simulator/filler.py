@@ -72,7 +72,7 @@ FILLER_FAULTS = {
     "stop": "stop, as by its operator, for seconds (30)",
     "alarm_flood": "show count (50) alarms one after another within seconds (5), without standing still",
     "reset_counter": "set all counters to value (0), as after a battery change",
-    "lose_plc": "answer Bad_NotConnected for every value for seconds (10), as a server without its controller; filling goes on",
+    "lose_plc": "answer Bad_NotConnected for seconds (10), as a server that lost its controller; filling goes on",
     "power_off": "be gone from the network for seconds (10); counters are kept",
 }
 
@@ -107,7 +107,7 @@ class Filler(OpcUaMachine):
         self.processed = self.defective = self.jams = self.starved = self.blocked = self.alarms = 0
         self.counter_resets = 0
         self._lost = False
-        self._random = random.Random(seed)  # noqa: S311 - a play of chance, no secret
+        self._random = random.Random(seed)
         self._work = None
         self._plays = set()
         self._interruptions = asyncio.Queue()

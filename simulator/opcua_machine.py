@@ -59,8 +59,8 @@ class OpcUaMachine:
         folder = await server.nodes.objects.add_object(ua.NodeId(self.name, self._index), f"{self._index}:{self.name}")
         for key, kind in variables.items():
             node = ua.NodeId(f"{self.prefix}{key}", self._index)
-            first = ua.Variant(None, ua.VariantType.Null)
-            await folder.add_variable(node, f"{self._index}:{key}", first, datatype=ua.NodeId(ua.VariantType[kind].value))
+            nothing, data_type = ua.Variant(None, ua.VariantType.Null), ua.NodeId(ua.VariantType[kind].value)
+            await folder.add_variable(node, f"{self._index}:{key}", nothing, datatype=data_type)
             self._nodes[key] = (node, ua.VariantType[kind])
             self._by_node[node] = key
             await self.set_bad(key, "BadWaitingForInitialData", None)

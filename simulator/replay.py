@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 from collections import deque
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from .control import Control
@@ -36,11 +36,9 @@ DEFAULT_RECORDING = RECORDINGS / "plate-op2-20parts-Hurco04.txt.gz"
 #: Types by key; every other key is a String.
 TYPES = {
     **dict.fromkeys(("Part_Count", "Program_Runtime_Seconds", "Block_Number", "PartCountAct", "ppartcount"), "Int32"),
-    **dict.fromkeys(
-        ("Feed_Rate", "Feed_Override", "Rapid_Override", "Spindle_Speed", "Spindle_Override", "Spindle_Time", "Current_Tool"),
-        "Double",
-    ),
-}  # fmt: skip
+    **dict.fromkeys(("Feed_Rate", "Feed_Override", "Rapid_Override", "Current_Tool"), "Double"),
+    **dict.fromkeys(("Spindle_Speed", "Spindle_Override", "Spindle_Time"), "Double"),
+}
 COUNTERS = ("Part_Count", "PartCountAct", "ppartcount")
 STATES = ("Program_Status", "execution", "pexecution")
 COMPLETED, RUNNING = "PROGRAM_COMPLETED", "ACTIVE"
@@ -123,9 +121,9 @@ class Replay(OpcUaMachine):
         self.variables = {key: self._types.get(key, "String") for key in keys}
         self.counter_key = next((key for key in COUNTERS if key in keys), "")
         self.state_key = next((key for key in STATES if key in keys), "")
-        counted = [(seconds, int(value)) for seconds, key, value in self.lines if key == self.counter_key and value.isdigit()]
+        counts = [(seconds, value) for seconds, key, value in self.lines if key == self.counter_key and value.isdigit()]
         #: What a whole day adds to the counter.
-        self.day_total = counted[-1][1] - counted[0][1] + (counted[0][0] > 0) if counted else 0
+        self.day_total = int(counts[-1][1]) - int(counts[0][1]) + (counts[0][0] > 0) if counts else 0
 
     # Life
 
@@ -300,7 +298,7 @@ def _key_and_value(entry):
 
 
 def seen(lines, key, moments, day_length=0.0):
-    """Return what a poller sees of a key: ``[(recorded second of the line, value)]``, one a moment, None before the first.
+    """Return what a poller sees of a key: ``[(recorded second of the line, value)]``, None before the first line.
 
     :param lines: :attr:`Replay.lines`
     :param moments: recorded seconds at which it reads, ascending
@@ -329,7 +327,7 @@ def main(arguments=None):
     parser.add_argument("--start-delay", type=float, default=0.0, metavar="S", help="seconds before the first line")
     parser.add_argument("--linger", type=float, default=None, metavar="S", help="hang up so long after the last line")
     parser.add_argument("--control-port", type=int, default=0, help="GET /truth, POST /fault/… (default: any free one)")
-    parser.add_argument("--read-log", metavar="FILE", help="where to write the moments of all reads at the end, as JSON")
+    parser.add_argument("--read-log", metavar="FILE", help="at the end, write the moments of all reads, as JSON")
     asyncio.run(_main(parser.parse_args(arguments)))
     return 0
 
@@ -339,8 +337,9 @@ async def _main(options):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     machine = Replay(
-        options.port, options.recording, options.device, options.speed, options.loop, options.start_delay, options.linger
-    )
+        port=options.port, path=options.recording, device=options.device, speed=options.speed, loop=options.loop,
+        start_delay=options.start_delay, linger=options.linger,
+    )  # fmt: skip
     await machine.start()
     control = Control({"replay": machine}, options.control_port)
     await control.start()

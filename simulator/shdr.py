@@ -19,9 +19,7 @@ LEVELS = frozenset({"NORMAL", "WARNING", "FAULT", UNAVAILABLE})
 CONDITION_FIELDS = 7
 ASSET_COMMANDS = frozenset({"@ASSET@", "@UPDATE_ASSET@", "@REMOVE_ASSET@", "@REMOVE_ALL_ASSETS@"})
 
-_TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)?(?:@(\d+(?:\.\d+)?))?", re.ASCII
-)
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|\+00:00)?(?:@(\d+(?:\.\d+)?))?", re.ASCII)
 _MULTILINE = "--multiline--"
 
 

@@ -195,8 +195,8 @@ class PollingHost:
         next_due = min((plan.due for plan in self.plans.values()), default=now + wait)
         self._store(self.engine.completed(max(0.005, min(wait, next_due - time.monotonic()))))
 
-    def close(self, farewell=0.0):
-        """Give the leases back and hang up; an endpoint that is still being read keeps its lease until that ends.
+    def close(self, farewell=FAREWELL):
+        """Give the leases back, say goodbye and hang up; an endpoint that is still being read keeps its lease until that ends.
 
         :param float farewell: seconds to wait for reads under way
         """
@@ -206,6 +206,7 @@ class PollingHost:
         self._store(self.engine.completed())
         try:
             self._release_idle()
+            self._goodbye()
         finally:
             self.engine.close()
 
@@ -213,8 +214,8 @@ class PollingHost:
         """Hang up where the tables of the database are not ours to touch any more."""
         self.engine.close()
 
-    def goodbye(self):
-        """Note that this process stopped of its own will, so that nobody is told it fell silent."""
+    def _goodbye(self):
+        """Note that this process stopped of its own will, so that nobody waits for it or is told it fell silent."""
         with self.registry.cursor() as cr:
             cr.execute(f"UPDATE mrp_machine_worker SET stopped = {NOW} WHERE name = %s", [self.holder])
 

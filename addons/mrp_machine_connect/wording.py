@@ -4,6 +4,26 @@ from .machine_connect.drivers.modbus_types import parse_address
 
 #: Seconds that a machine's clock may differ from ours without a word.
 CLOCK_TOLERANCE = 2
+#: Signs of units that machines often have, by their code of UN/CEFACT Recommendation 20.
+UNIT_SIGNS = {
+    "C62": "",
+    "SEC": "s",
+    "MIN": "min",
+    "HUR": "h",
+    "CEL": "°C",
+    "KGM": "kg",
+    "GRM": "g",
+    "MTR": "m",
+    "MMT": "mm",
+    "LTR": "l",
+    "BAR": "bar",
+    "KWT": "kW",
+    "KWH": "kWh",
+    "VLT": "V",
+    "AMP": "A",
+    "HTZ": "Hz",
+    "P1": "%",
+}
 
 
 def field_label(env, field):
@@ -76,6 +96,11 @@ def value_text(value):
     if value is None:
         return ""
     return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+def unit_text(unit):
+    """Return the sign of a unit where its UN/CEFACT code has a well-known one; nothing for pieces."""
+    return UNIT_SIGNS.get(unit, unit or "")
 
 
 def as_read(env, raw):

@@ -120,7 +120,22 @@ def _kind(name):
     # Imported when wanted, for the OPC UA library takes a second.
     from simulator import filler, replay
 
-    return {"filler": filler.Filler, "replay": replay.Replay}[name]
+    class TestReplay(replay.Replay):
+        """A replay whose day begins when the test says so, with the fault ``begin``."""
+
+        def __init__(self, **settings):
+            super().__init__(**{"port": 0, "loop": False, "keep_reads": True, **settings, "start_delay": 86_400.0})
+
+        def truth(self):
+            return {**super().truth(), "url": self.url}
+
+        def fault(self, name, **parameters):
+            if name == "begin":
+                self.started = time.time()
+                return
+            super().fault(name, **parameters)
+
+    return {"filler": filler.Filler, "replay": TestReplay}[name]
 
 
 class Devices:
@@ -285,7 +300,7 @@ def assert_exactly_once(sql, machines=()):
 
     :param machines: entries of :func:`set_up` with an order
     """
-    assert sql("SELECT count(*) FROM mrp_machine_queue") == "0"
+    wait(lambda: all_posted(sql), "all is posted")
     facts = {
         "an event without an effect": """SELECT event.id FROM mrp_machine_event event WHERE NOT EXISTS (
             SELECT FROM mrp_machine_event_posting effect WHERE effect.event_id = event.id)""",

@@ -200,5 +200,3 @@ def _names(kept={}):  # noqa: B006 - kept on purpose
         end = "Request_Encoding_DefaultBinary"
         kept.update({value: name[: -len(end)] for name, value in vars(ua.ObjectIds).items() if name.endswith(end)})
     return kept
-
-

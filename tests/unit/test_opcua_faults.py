@@ -318,8 +318,10 @@ def test_a_session_whose_owner_died_is_forgotten_after_the_time_that_we_asked_fo
 
 
 def test_sessions_are_closed_also_when_opening_fails_in_the_middle(options, server):
+    read_request = ua.ObjectIds.ReadRequest_Encoding_DefaultBinary.to_bytes(2, "little")
+
     def no_answer_to_read(question, answer):
-        return None if question[26:28] == ua.ObjectIds.ReadRequest_Encoding_DefaultBinary.to_bytes(2, "little") else answer
+        return None if question[26:28] == read_request else answer
 
     server.line.edit = no_answer_to_read
     with fails("connection_timeout"):
@@ -350,7 +352,8 @@ def test_strange_times_are_told_as_they_are(driver, server, source, stamped):
 def test_a_machine_without_a_value_is_not_a_machine_that_is_lost(driver, server):
     node = ua.NodeId("Good", server.index(LINE))
     before = ua.DataValue(ua.Variant(48_211, ua.VariantType.UInt32))
-    for data in (ua.DataValue(ua.Variant(0), ua.StatusCode(ua.StatusCodes.BadNotConnected)), ua.DataValue(ua.Variant("UNAVAILABLE"))):
+    lost = ua.DataValue(ua.Variant(0), ua.StatusCode(ua.StatusCodes.BadNotConnected))
+    for data in (lost, ua.DataValue(ua.Variant("UNAVAILABLE"))):
         server.write(node, data)
         assert [(made.quality, made.code) for made in driver.read([GOOD])] == [(Quality.BAD, "unavailable")]
     server.write(node, before)
@@ -393,9 +396,11 @@ def test_opening_and_closing_a_hundred_times_leaves_nothing_in_memory(options, s
 
 
 PROGRAM = """
-import os, sys
+import logging, os, sys
 from machine_connect.drivers import SignalAddress, driver_class
 from machine_connect.errors import ConnectionFailed
+
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # in its debug mode it remarks that the machine is slow
 
 def resident():
     with open("/proc/self/statm") as file:

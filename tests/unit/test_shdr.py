@@ -92,8 +92,10 @@ def test_a_line_begins_with_a_time(text, at, seconds):
 
 @pytest.mark.parametrize(
     "line",
-    ["", "2017", "2017.919363", "key|value", "2017-02-06|key|value", "2017-13-06T12:39:45Z|key|value", "2017-02-06T12:39:45Z",
-     "2017-02-06T12:39:45Z|key", "2017-02-06T12:39:45+01:00|key|value", "|key|value"],
+    [
+        "", "2017", "2017.919363", "key|value", "2017-02-06|key|value", "2017-13-06T12:39:45Z|key|value", "|key|value",
+        "2017-02-06T12:39:45Z", "2017-02-06T12:39:45Z|key", "2017-02-06T12:39:45+01:00|key|value",
+    ],
 )  # fmt: skip
 def test_a_line_that_says_nothing_is_counted_and_skipped(line):
     reader = ShdrReader()
@@ -162,7 +164,7 @@ def test_an_asset_may_go_over_several_lines():
 
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z_0-9]{0,12}", fullmatch=True)
 VALUES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="|"), max_size=20)
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1))
+MOMENTS = st.datetimes(datetime.fromisoformat("1970-01-01"), datetime.fromisoformat("2100-01-01"))
 
 
 @given(MOMENTS, st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=6).filter(lambda pairs: len(pairs) != 3))

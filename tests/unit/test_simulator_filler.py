@@ -22,7 +22,9 @@ def machine(loop):
     """A filler that stands still unless it is told to fill."""
 
     async def make():
-        made = Filler(port=0, rate=0.01, jam_every=0, starve_every=0, reject_rate=0.5, counter_start=2**16 - 3, counter_width=16)
+        made = Filler(
+            port=0, rate=0.01, jam_every=0, starve_every=0, reject_rate=0.5, counter_start=2**16 - 3, counter_width=16
+        )
         await made.start()
         return made
 

@@ -246,7 +246,11 @@ def test_over_the_wire_values_have_type_status_and_time(play_on_line):
     at(35)
     gone = driver.read(signals(*keys))
 
-    assert (before.quality, before.raw["status"], before.raw["source"]) == (Quality.BAD, "BadWaitingForInitialData", None)
+    assert (before.quality, before.raw["status"], before.raw["source"]) == (
+        Quality.BAD,
+        "BadWaitingForInitialData",
+        None,
+    )
     assert [made.value for made in known] == ["ACTIVE", 100, 12.5, "A"]
     assert [made.raw["type"] for made in known] == ["String", "Int32", "Double", "String"]
     assert known[1].at == replay.moment(10)
@@ -310,7 +314,18 @@ def test_what_it_does_not_understand_it_says(name, parameters):
 
 def test_as_a_program_it_tells_where_it_is_and_what_was_true(path, tmp_path):
     log = tmp_path / "reads.json"
-    command = [sys.executable, "-m", "simulator.replay", str(path), "--port", "0", "--speed", "100", "--read-log", str(log)]
+    command = [
+        sys.executable,
+        "-m",
+        "simulator.replay",
+        str(path),
+        "--port",
+        "0",
+        "--speed",
+        "100",
+        "--read-log",
+        str(log),
+    ]
     variables = {**os.environ, "PYTHONPATH": ":".join(filter(None, sys.path))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables, cwd=HERE.parents[2]) as program:
         try:

@@ -55,13 +55,7 @@ def run(database, threads=32, post=True):
 
     from odoo.modules.registry import Registry
 
-    from odoo.addons.mrp_machine_connect.polling_host import (
-        FAREWELL,
-        PASSING,
-        TABLES_CHANGE,
-        PollingHost,
-        worker_name,
-    )
+    from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE, PollingHost, worker_name
 
     stop, ready = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -117,8 +111,7 @@ def run(database, threads=32, post=True):
         stop.set()
         if host:
             with contextlib.suppress(*PASSING):
-                host.close(FAREWELL)
-                host.goodbye()
+                host.close()
         if poster:
             poster.join(20)
     _logger.info("machine worker stopped")

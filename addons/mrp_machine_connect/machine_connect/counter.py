@@ -236,6 +236,29 @@ def tick(descriptor, values, now):
     return {**values, "at": now, "allowance": min(descriptor.burst, allowance)}
 
 
+def advance(descriptor, values, value, now):
+    """Return pieces, JSON of the state and allowance of a counter that went up as it may; None where it did not.
+
+    It is :func:`step` on an ordinary day, which is what nearly every reading of a running machine is, without the
+    objects that a step is made of.
+
+    :param CounterDescriptor descriptor: of a counter that runs on from value to value
+    :param dict values: the JSON of a state that trusts its value and is not interrupted
+    :param int value: the counter's value
+    :param int now: microseconds since the epoch, not before the state's own time
+    """
+    pieces, burst = value - values["value"], descriptor.burst
+    allowance = values["allowance"]
+    if allowance > burst:  # the mapping was changed
+        allowance = burst
+    allowance += descriptor.max_rate * (now - values["at"]) / 1_000_000
+    if not 0 < pieces <= allowance + _EPSILON:
+        return None
+    carry = allowance - pieces
+    kept = {"value": value, "at": now, "allowance": burst if carry > burst else carry if carry > 0.0 else 0.0}
+    return pieces, kept, allowance
+
+
 def step(descriptor, state, value, at):
     """Return the :class:`Step` from the reading before to this one.
 

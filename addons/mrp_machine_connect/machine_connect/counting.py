@@ -1,8 +1,9 @@
 """Which readings are pieces? Counters and completed cycles become events of production."""
 
 from dataclasses import replace
+from math import inf
 
-from .counter import HELD, Cause, CounterKind, CounterState, step, tick
+from .counter import HELD, Cause, CounterKind, CounterState, advance, step, tick
 from .evaluation import Evaluator, Interpretation, MappingInvalid, is_late, outcome
 from .extraction import Unreadable, pieces
 from .instants import instant
@@ -10,6 +11,9 @@ from .state import same
 
 #: A difference that spans more poll intervals than this names the time in which nobody looked.
 _INTERVALS = 3
+
+#: The memory of a counter that behaves.
+_ORDINARY = frozenset({"value", "at", "allowance", "seen"})
 
 _RESETS = frozenset({Cause.RETURNED, Cause.INTERRUPTED, Cause.IMPLAUSIBLE_DROP})
 
@@ -28,9 +32,15 @@ class Counting(Evaluator):
         self._is_pulse = kind is CounterKind.PULSE
         self._is_bouncing = self._is_pulse and self._debounce_us
         self._quick = self._plain and not self._is_delta and not self._is_bouncing
+        self._runs_on = self._plain and kind in (CounterKind.ABSOLUTE, CounterKind.SINCE_RESET)
+        self._modulus = self._descriptor.modulus or inf
         self._window_us = round(_INTERVALS * mapping.interval * 1_000_000)
 
     def _read(self, memory, reading, value):
+        if self._runs_on and value.__class__ is int and memory.keys() == _ORDINARY:
+            ordinary = self._ordinary(memory, reading, value)
+            if ordinary is not None:
+                return ordinary
         moment = self._moment(reading)
         if self._quick and value == memory.get("value") and "interrupted" not in memory:
             return self._same(memory, reading, value, moment)
@@ -44,6 +54,36 @@ class Counting(Evaluator):
                 return result._replace(memory={**result.memory, "seen": moment.read_us})
             return result
         return self._speak(memory, reading, value, moment, self._rules(reading))
+
+    def _ordinary(self, memory, reading, value):
+        """Return the Interpretation of a counter that went up as it may, None where there is more to be said.
+
+        It says what :meth:`_speak` would. Nearly every reading of a running machine is of this kind, and there are many.
+        """
+        moment = self._moment(reading)
+        at, us, read_us = moment
+        seen = memory["seen"]
+        if us < memory["at"] or read_us - seen > self._window_us or (us != read_us and self._doubt(moment)):
+            return None
+        advanced = advance(self._descriptor, memory, value, us)
+        if advanced is None or advanced[2] >= self._modulus:
+            return None
+        delta, kept, possible = advanced
+        kept["seen"] = read_us if read_us > seen else seen
+        mapping, role = self.mapping, self.role
+        detail = {"cause": "advance", "pieces": delta, "possible": possible}
+        rules = (*self._rules(reading), {"rule": "plausibility", "outcome": "passed", "detail": detail})
+        data = {
+            "kind": role.kind,
+            "delta": delta,
+            "total_before": memory["value"],
+            "total_after": value,
+            "unit": mapping.unit,
+            "counter": mapping.name,
+            "cause": "advance",
+        }
+        event = self._event(role.event_type, moment, reading, data, rules)
+        return Interpretation(value, (event,), kept, rules, True)
 
     def _same(self, memory, reading, value, moment):
         now = self._clock(memory, moment)

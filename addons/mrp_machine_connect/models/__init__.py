@@ -14,6 +14,7 @@ from . import (
     mrp_machine_poller,
     mrp_machine_poster,
     mrp_machine_posting,
+    mrp_machine_progress,
     mrp_machine_queue,
     mrp_machine_retention,
     mrp_machine_signal_mixin,

@@ -147,8 +147,11 @@ class Machine(models.Model):
         default=1, readonly=True, copy=False, help="Counts up with every change of a signal or a code."
     )
 
-    # Hot row, apart from configuration
+    # Hot rows, apart from configuration: the poller's and the poster's
     status_id = fields.Many2one("mrp.machine.status", readonly=True, copy=False, index=True, bypass_search_access=True)
+    progress_id = fields.Many2one(
+        "mrp.machine.progress", "Order Progress", readonly=True, copy=False, index=True, bypass_search_access=True
+    )
     state = fields.Selection(related="status_id.state", string="State")
     state_since = fields.Datetime(related="status_id.state_since", string="Since")
     state_reason = fields.Char(related="status_id.reason", string="Reason")
@@ -156,11 +159,11 @@ class Machine(models.Model):
     health = fields.Selection(related="status_id.health", string="Connection")
     last_seen = fields.Datetime(related="status_id.last_seen", string="Last Seen")
     last_event = fields.Datetime(related="status_id.last_event", string="Last Event")
-    good = fields.Float(related="status_id.good")
-    target = fields.Float(related="status_id.target")
-    reject = fields.Float(related="status_id.reject")
-    production_id = fields.Many2one(related="status_id.production_id", string="Order")
-    workorder_id = fields.Many2one(related="status_id.workorder_id", string="Work Order")
+    good = fields.Float(related="progress_id.good")
+    target = fields.Float(related="progress_id.target")
+    reject = fields.Float(related="progress_id.reject")
+    production_id = fields.Many2one(related="progress_id.production_id", string="Order")
+    workorder_id = fields.Many2one(related="progress_id.workorder_id", string="Work Order")
     progress = fields.Float(compute="_compute_progress", help="Good pieces in percent of the order's quantity.")
 
     connection_ids = fields.One2many("mrp.machine.connection", "machine_id", string="Connections", copy=True)
@@ -207,11 +210,11 @@ class Machine(models.Model):
                 [("machine_id", "=", machine._origin.id)], limit=40
             )
 
-    @api.depends("status_id.good", "status_id.target")
+    @api.depends("progress_id.good", "progress_id.target")
     def _compute_progress(self):
         for machine in self:
-            status = machine.status_id
-            machine.progress = 100.0 * status.good / status.target if status.target else 0.0
+            row = machine.progress_id
+            machine.progress = 100.0 * row.good / row.target if row.target else 0.0
 
     def _compute_event_count(self):
         # By SQL statistics this would be a guess; the composite index (machine, time) makes the count cheap enough.
@@ -244,9 +247,10 @@ class Machine(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         machines = super().create(vals_list)
-        # sudo: the hot row belongs to the machine; nobody has rights to create one by hand
+        # sudo: the hot rows belong to the machine; nobody has rights to create one by hand
         for machine in machines.sudo():
             machine.status_id = self.env["mrp.machine.status"].sudo().create({"machine_id": machine.id})
+            machine.progress_id = self.env["mrp.machine.progress"].sudo().create({"machine_id": machine.id})
         return machines
 
     def copy_data(self, default=None):
@@ -302,10 +306,11 @@ class Machine(models.Model):
             )
 
     def unlink(self):
-        status = self.status_id
+        status, progress = self.status_id, self.progress_id
         result = super().unlink()
         # sudo: see create
         status.sudo().exists().unlink()
+        progress.sudo().exists().unlink()
         return result
 
     def _release_paused(self):
@@ -457,7 +462,7 @@ class Machine(models.Model):
                     ("workorder_id", "=", workorder.id),
                 ]
             )
-        self.sudo().status_id.write(
+        self.sudo().progress_id.write(
             {
                 "production_id": production.id,
                 "workorder_id": workorder.id,

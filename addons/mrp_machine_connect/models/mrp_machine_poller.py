@@ -29,7 +29,7 @@ class MachinePoller(models.AbstractModel):
         finally:
             # What cannot be given back now ends by itself, half a minute later.
             with contextlib.suppress(*PASSING):
-                host.close()
+                host.close(0.0)
 
     @api.model
     @contextlib.contextmanager

@@ -4,7 +4,11 @@ from .mrp_machine import STATES
 
 
 class MachineStatus(models.Model):
-    """The machine's hot row: written by every poll and posting, so that these never meet a person saving the form."""
+    """The machine's hot row: written by every poll, so that none meets a person saving the form.
+
+    What postings write is in ``mrp.machine.progress``: a posting takes longer than the time to the next poll, and two
+    who write one row at the same time cost one of them all its work.
+    """
 
     _name = "mrp.machine.status"
     _description = "Machine Status"
@@ -15,15 +19,6 @@ class MachineStatus(models.Model):
     state = fields.Selection(STATES, default="unknown", readonly=True)
     state_since = fields.Datetime(readonly=True)
     reason = fields.Char(readonly=True, help="What the machine gave as its reason for this state.")
-    production_id = fields.Many2one(
-        "mrp.production", string="Order", readonly=True, index="btree_not_null", ondelete="set null"
-    )
-    workorder_id = fields.Many2one(
-        "mrp.workorder", string="Work Order", readonly=True, index="btree_not_null", ondelete="set null"
-    )
-    good = fields.Float(readonly=True, digits=(16, 3), help="Good pieces counted on the order in progress.")
-    reject = fields.Float(readonly=True, digits=(16, 3), help="Rejected pieces counted on the order in progress.")
-    target = fields.Float(readonly=True, digits=(16, 3), help="Quantity of the order in progress.")
     health = fields.Selection(
         [("none", "Not connected"), ("ok", "Connected"), ("failing", "Failing"), ("silent", "Silent")],
         default="none",

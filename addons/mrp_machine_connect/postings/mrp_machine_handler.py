@@ -79,7 +79,8 @@ class MachineHandler(models.AbstractModel):
         """Bring about the effect of a group of events, in the order in which they occurred.
 
         :param group: what :meth:`_group` returned
-        :param rows: the mrp.machine.queue entries of the group
+        :param rows: the mrp.machine.queue entries of the group; their events and machine are read before anything is
+            written, for whoever works on documents has no right to the queue
         :return: the mrp.machine.posting that :meth:`_posting` made
         :raise Outcome: not yet, or not at all; with several events each is then tried alone
         """
@@ -94,8 +95,9 @@ class MachineHandler(models.AbstractModel):
         :param document: the record that carries it
         :param values: further fields of mrp.machine.posting
         """
+        # sudo: queue and postings are the poster's alone
+        rows = rows.sudo()
         events = rows.event_id
-        # sudo: postings are written by the poster alone, nobody has rights to
         return (
             self.env["mrp.machine.posting"]
             .sudo()

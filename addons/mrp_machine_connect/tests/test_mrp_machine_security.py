@@ -8,6 +8,7 @@ from .common import MachineConnectCommon
 RIGHTS = {
     "mrp.machine": {"employee": "", "operator": "r", "supervisor": "rw", "manager": "rwcu"},
     "mrp.machine.status": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.progress": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.connection": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
     "mrp.machine.connection.status": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.connection.secret": {"employee": "", "operator": "", "supervisor": "", "manager": ""},
@@ -81,6 +82,7 @@ class TestMachineSecurity(MachineConnectCommon):
         for model in (
             "mrp.machine",
             "mrp.machine.status",
+            "mrp.machine.progress",
             "mrp.machine.event",
             "mrp.machine.event.posting",
             "mrp.machine.posting",

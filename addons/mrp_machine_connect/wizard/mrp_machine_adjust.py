@@ -28,7 +28,16 @@ class MachineAdjust(models.TransientModel):
     @api.depends("machine_id", "at")
     def _compute_order_words(self):
         for wizard in self:
-            loading = self.env["mrp.machine.loading"]._at(wizard.machine_id, wizard.at) if wizard.at else False
+            loading = self.env["mrp.machine.loading"].search(
+                [
+                    ("machine_id", "=", wizard.machine_id.id),
+                    ("date_start", "<=", wizard.at),
+                    "|",
+                    ("date_end", "=", False),
+                    ("date_end", ">", wizard.at),
+                ],
+                limit=1,
+            )
             if loading:
                 order = loading.workorder_id or loading.production_id
                 wizard.order_words = self.env._("%s, loaded at that time", order.display_name)

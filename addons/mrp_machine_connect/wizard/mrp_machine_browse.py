@@ -127,7 +127,7 @@ class MachineBrowseLine(models.TransientModel):
     known_as = fields.Char(string="Is Signal", readonly=True, help="This machine has this address as a signal already.")
     name = fields.Char(string="Signal Name", help="How the signal is to be called.")
     role = fields.Selection(ROLES, help="Choose a role, and a signal is made of this variable.")
-    error = fields.Char(string="What to Do", readonly=True)
+    error = fields.Text(string="What to Do", readonly=True)
 
     def action_open(self):
         """Go into this folder."""

@@ -145,6 +145,7 @@ class MachineConnectWizard(models.TransientModel):
     machine_id = fields.Many2one("mrp.machine", readonly=True)
     read_id = fields.Many2one("mrp.machine.read.now", readonly=True)
     read_line_ids = fields.One2many(related="read_id.line_ids")
+    bad_count = fields.Integer(related="read_id.bad_count")
 
     @api.depends("name")
     def _compute_code(self):
@@ -295,7 +296,11 @@ class MachineConnectWizard(models.TransientModel):
     # The end
 
     def action_connect(self):
-        """Make the machine with connection, signals and codes, and read it live."""
+        """Make the machine with connection, signals and codes, and read it live.
+
+        Each in a transaction of its own: the live read takes the lease of the endpoint, and must not wait for rows that
+        this very request has not committed yet.
+        """
         self.ensure_one()
         try:
             self._check_machine()
@@ -306,47 +311,43 @@ class MachineConnectWizard(models.TransientModel):
                         "that jumps cannot be told from production."
                     )
                 )
-            machine_id = self._make()
+            with self.env.registry.cursor() as cr:
+                wizard = self.with_env(self.env(cr=cr))
+                wizard.write({"machine_id": wizard._make().id, "step": "done", "problem": False})
         except UserError as wrong:
             return self._stay(str(wrong))
         except IntegrityError as wrong:
             return self._stay(str(wrong.diag.message_primary))
-        self.env.invalidate_all()
-        self.write({"step": "done", "machine_id": machine_id, "problem": False})
-        return self.action_read()
+        with self.env.registry.cursor() as cr:
+            return self.with_env(self.env(cr=cr)).action_read()
 
     def _make(self):
-        """Make machine, connection, signals and codes in a transaction of its own, and return the machine's id.
-
-        The live read that follows takes the lease of the endpoint, and must not wait for rows that this request itself
-        has not committed yet.
-        """
-        values = {
-            "name": self.name.strip(),
-            "code": self.code.strip(),
-            "company_id": self.company_id.id,
-            "workcenter_id": self.workcenter_id.id,
-            "template_id": self.template_id.id,
-            "counting_role": self.counting_role,
-            "posting_mode": self.posting_mode,
-            "responsible_id": self.responsible_id.id,
-            "ideal_cycle": self.fastest_cycle,
-        }
-        connection_values = {**self._connection_values(), "password": self.password or False}
-        counter = self._counter_values()
-        cycle, template_id = self.fastest_cycle, self.template_id.id
-        with self.env.registry.cursor() as cr:
-            env = self.env(cr=cr)
-            machine = env["mrp.machine"].create(values)
-            connection = env["mrp.machine.connection"].create({**connection_values, "machine_id": machine.id})
-            if template_id:
-                signals = env["mrp.machine.template"].browse(template_id)._apply(machine, connection)
-                if cycle > 0:
-                    signals.filtered(lambda signal: signal.role == machine.counting_role).fastest_cycle = cycle
-            elif counter:
-                env["mrp.machine.signal"].create({**counter, "machine_id": machine.id, "connection_id": connection.id})
-            env.flush_all()
-            return machine.id
+        """Make machine, connection, signals and codes; return the machine."""
+        machine = self.env["mrp.machine"].create(
+            {
+                "name": self.name.strip(),
+                "code": self.code.strip(),
+                "company_id": self.company_id.id,
+                "workcenter_id": self.workcenter_id.id,
+                "template_id": self.template_id.id,
+                "counting_role": self.counting_role,
+                "posting_mode": self.posting_mode,
+                "responsible_id": self.responsible_id.id,
+                "ideal_cycle": self.fastest_cycle,
+            }
+        )
+        connection = self.env["mrp.machine.connection"].create(
+            {**self._connection_values(), "password": self.password or False, "machine_id": machine.id}
+        )
+        if self.template_id:
+            signals = self.template_id._apply(machine, connection)
+            if self.fastest_cycle > 0:
+                signals.filtered(lambda signal: signal.role == machine.counting_role).fastest_cycle = self.fastest_cycle
+        elif counter := self._counter_values():
+            self.env["mrp.machine.signal"].create({**counter, "machine_id": machine.id, "connection_id": connection.id})
+        self.password = False
+        self.env.flush_all()
+        return machine
 
     def _counter_values(self):
         """Return the values of the one signal that a machine without a template begins with, or nothing."""

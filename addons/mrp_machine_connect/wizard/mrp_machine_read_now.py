@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 from ..machine_connect import clock
 from ..machine_connect.mapping import Interpreter, MappingInvalid
-from ..wording import as_read, reading_sentence, sentence, value_text, where
+from ..wording import as_read, reading_sentence, sentence, unit_text, value_text, where
 
 
 class MachineReadNow(models.TransientModel):
@@ -66,7 +66,7 @@ class MachineReadNowLine(models.TransientModel):
         [("good", "Good"), ("uncertain", "Uncertain"), ("bad", "Bad"), ("stale", "Stale")], readonly=True
     )
     age = fields.Float(string="Age (s)", readonly=True, digits=(16, 1), help="Seconds since it was so, by the machine's clock.")
-    words = fields.Char(string="What to Do", readonly=True)
+    words = fields.Text(string="What to Do", readonly=True)
 
     @api.model
     def _prepare(self, signal, reading):
@@ -104,7 +104,7 @@ class MachineReadNowLine(models.TransientModel):
             return self._state_label(result.value), words
         value = value_text(result.value)
         is_number = isinstance(result.value, (int, float)) and not isinstance(result.value, bool)
-        return (f"{value} {signal.unit}" if is_number and signal.unit not in (False, "C62") else value), ""
+        return f"{value} {unit_text(signal.unit)}".strip() if is_number else value, ""
 
     @api.model
     def _state_label(self, state):

@@ -335,7 +335,7 @@ class MachineSignalImportLine(models.TransientModel):
     fastest_cycle = fields.Char(string="Fastest Cycle (s)")
     state_table = fields.Char()
     others = fields.Json(readonly=True, help="The other columns of the row.")
-    error = fields.Char(string="What to Do", readonly=True)
+    error = fields.Text(string="What to Do", readonly=True)
     is_good = fields.Boolean(compute="_compute_is_good")
 
     @api.depends("error")
@@ -394,7 +394,8 @@ class MachineSignalImportLine(models.TransientModel):
             self.env.flush_all()
         except (UserError, ValidationError) as refused:
             # The sentence begins with the signal's name, which stands in the row already.
-            raise _Bad(str(refused).removeprefix(f"{name}: ")) from refused
+            words = str(refused).removeprefix(f"{name}: ")
+            raise _Bad(words[:1].upper() + words[1:]) from refused
         except IntegrityError as refused:
             raise _Bad(str(refused.diag.message_primary)) from refused
 

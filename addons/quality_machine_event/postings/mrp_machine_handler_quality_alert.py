@@ -1,5 +1,5 @@
 from odoo import api, models
-from odoo.addons.mrp_machine_connect.postings.outcome import Ignored
+from odoo.addons.mrp_machine_connect.postings.outcome import Ignored, Waiting
 
 
 class MachineHandlerQualityAlert(models.AbstractModel):
@@ -21,18 +21,31 @@ class MachineHandlerQualityAlert(models.AbstractModel):
 
     @api.model
     def _pieces(self, event):
-        return float((event.data or {}).get("delta") or 0.0)
+        """Return how many pieces an event says; nothing when that is no number."""
+        try:
+            return float((event.data or {}).get("delta") or 0.0)
+        except (TypeError, ValueError):
+            return 0.0
 
     @api.model
-    def _group(self, row):
-        production, _workorder = row.machine_id._order_for_time(row.event_id)
-        return production.id or 0
+    def _groups(self, rows):
+        orders = rows.machine_id._orders_at(rows.event_id)
+
+        def group_of(row):
+            order = orders[row.event_id.id]
+            if isinstance(order, Waiting):
+                return 0, 0
+            production, workorder, _explanation = order
+            return production.id, workorder.id
+
+        return self._sort(rows, group_of)
 
     @api.model
     def _post(self, group, rows):
         machine = rows.machine_id
         events = rows.event_id
-        production = self.env["mrp.production"].browse(group or [])
+        production_id, workorder_id = group
+        production = self.env["mrp.production"].browse(production_id or [])
         counted = events.filtered(lambda event: self._pieces(event) > 0)
         first, last = counted[:1].occurred or None, counted[-1:].occurred or None
         alerts = self.env["quality.machine.alert"]
@@ -40,12 +53,11 @@ class MachineHandlerQualityAlert(models.AbstractModel):
         if not alert:
             if not counted:
                 raise Ignored("no_alert", self.env._("Pieces were taken back, and no alert had counted them."))
-            _production, workorder = machine._order_for_time(counted[0])
             alert = alerts.create(
                 {
                     "machine_id": machine.id,
                     "production_id": production.id,
-                    "workorder_id": workorder.id,
+                    "workorder_id": workorder_id or False,
                     "origin": "machine",
                     "first_occurred": first,
                     "last_occurred": last,
@@ -63,7 +75,7 @@ class MachineHandlerQualityAlert(models.AbstractModel):
             ),
             alert,
             production_id=production.id,
-            workorder_id=alert.workorder_id.id,
+            workorder_id=workorder_id or False,
             quantity=pieces,
             explanation=self.env._("The order of that time.")
             if production

@@ -129,7 +129,7 @@ class OpcUaDriver(Driver):
         name = next((end.Server.ApplicationName.Text for end in endpoints if end.Server.ApplicationName.Text), "")
         state = numbers["state"]
         facts = {
-            "name": name,
+            "name": name or str(numbers["product"] or ""),
             **{key: str(numbers[key] or "") for key in ("product", "product_uri", "manufacturer", "version", "build")},
             "state": SERVER_STATES[state] if isinstance(state, int) and 0 <= state < len(SERVER_STATES) else "",
             "started": _iso(numbers["started"]),

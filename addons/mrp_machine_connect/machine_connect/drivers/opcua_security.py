@@ -172,7 +172,7 @@ def facts_of(certificate):
         "not_after": certificate.not_valid_after_utc.date().isoformat(),
         "days_left": (certificate.not_valid_after_utc - clock.now()).days,
         "fingerprint": _colons(certificate.fingerprint(hashes.SHA256())),
-        "thumbprint": _colons(certificate.fingerprint(hashes.SHA1())),  # noqa: S303 (a name, no protection)
+        "thumbprint": _colons(certificate.fingerprint(hashes.SHA1())),
     }
 
 
@@ -245,7 +245,8 @@ def server_certificate(content, pin, secured):
         certificate.not_valid_after_utc  # noqa: B018
     except (ValueError, cryptography.UnsupportedAlgorithm) as error:
         if pin or secured:
-            raise ConnectionFailed("certificate_invalid", "url", side="server", detail="the server's cannot be read") from error
+            detail = "the server's cannot be read"
+            raise ConnectionFailed("certificate_invalid", "url", side="server", detail=detail) from error
         return b""
     if pin and not secrets.compare_digest(pin, found):
         raise ConnectionFailed("certificate_untrusted", field, expected=_spaced(pin), fingerprint=_spaced(found))
@@ -276,9 +277,8 @@ def _check_dates(certificate, field, **params):
     now = clock.now()
     first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not first <= now <= last:
-        raise ConnectionFailed(
-            "certificate_expired", field, not_before=first.date().isoformat(), not_after=last.date().isoformat(), **params
-        )
+        dates = {"not_before": first.date().isoformat(), "not_after": last.date().isoformat()}
+        raise ConnectionFailed("certificate_expired", field, **dates, **params)
 
 
 def _first_of_chain(content):

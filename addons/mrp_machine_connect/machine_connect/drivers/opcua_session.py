@@ -151,12 +151,14 @@ class Session:
 
     def _guard(self, protocol):
         """Cut the line to what speaks something else or does not stop: asyncua would wait, and gather without limit."""
-        receive, heads = protocol.data_received, [(b"ACK", b"ERR")]
+        receive, greeted = protocol.data_received, False
 
         def data_received(data):
+            nonlocal greeted
             self._received += len(data)
             # The first message of a server is one of these (Part 6, 7.1.2.2); HTTP's "HTTP" would be a length of 1 GB.
-            foreign = heads and not any(head.startswith(data[:3]) for head in heads.pop())
+            foreign = not greeted and not any(head.startswith(data[:3]) for head in (b"ACK", b"ERR"))
+            greeted = True
             if foreign or self._received > MAX_RECEIVED:
                 protocol.transport.abort()
             else:
@@ -294,8 +296,9 @@ class Session:
     # Asking
 
     async def read(self, requests):
-        """Send Read requests, few at a time, and return all answers in the order asked, as :mod:`.opcua_decode` has them.
+        """Send Read requests, few at a time, and return all answers in the order asked.
 
+        :return: as :func:`.opcua_decode.read_results`
         :param requests: asyncua's ReadParameters, each within :attr:`nodes_per_read`
         """
         self._received = 0

@@ -129,12 +129,18 @@ def options_problems(options):
             problems.append(Problem(key, "unknown_choice", {"value": settings[key][:80], "choices": list(choices)}))
     if settings["security_policy"] in SECURITY_POLICIES[1:]:
         problems += [
-            Problem(key, "missing") for key in ("certificate_path", "key_path") if not settings[key] and key not in wrong
+            Problem(key, "missing")
+            for key in ("certificate_path", "key_path")
+            if not settings[key] and key not in wrong
         ]
     pin = settings["server_certificate_fingerprint"]
     if pin and not _FINGERPRINT.fullmatch(fingerprint_text(pin)):
         problems.append(
-            Problem("server_certificate_fingerprint", "certificate_invalid", {"value": pin[:80], "detail": "a SHA-256 fingerprint has 64 hexadecimal digits"})
+            Problem(
+                "server_certificate_fingerprint",
+                "certificate_invalid",
+                {"value": pin[:80], "detail": "a SHA-256 fingerprint has 64 hexadecimal digits"},
+            )
         )
     return problems
 

@@ -40,7 +40,7 @@ def library():
 def resolve(settings):
     """Return the addresses of the host of a connection, as text, in the order to be tried.
 
-    A name server that does not answer cannot be interrupted, so it is waited for apart, and no longer than the time-out.
+    A name server that does not answer cannot be interrupted, so it is waited for apart, no longer than the time-out.
 
     :raise ConnectionFailed: unknown_host, connection_timeout
     """
