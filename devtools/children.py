@@ -7,8 +7,6 @@ import time
 from . import environment
 from .environment import ROOT, Problem, say
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 class Child:
     """A program that runs until we end it, with its output in a log.
@@ -63,12 +61,10 @@ class Family:
         self._children = []
 
     def __enter__(self):
-        for number in ENDING:  # SIGINT too: a shell starts what it puts in the background without it
-            signal.signal(number, _as_interrupt)
         return self
 
     def __exit__(self, *error):
-        for number in ENDING:  # a second Ctrl-C must not leave half behind
+        for number in environment.ENDING:  # a second Ctrl-C must not leave half behind
             signal.signal(number, signal.SIG_IGN)
         for child in reversed(self._children):
             child.stop()
@@ -100,7 +96,3 @@ class Family:
         while True:
             self.check()
             time.sleep(0.5)
-
-
-def _as_interrupt(number, frame):
-    raise KeyboardInterrupt

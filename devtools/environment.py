@@ -69,6 +69,22 @@ def alone(name, refusal=None):
         yield
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_in_order():
+    """Let everything that asks this process to end do so as Ctrl-C does, which ends what it started as well.
+
+    SIGINT too: a shell starts what it puts in the background without it.
+    """
+    for number in ENDING:
+        signal.signal(number, _interrupt)
+
+
+def _interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
 # -- child commands ---------------------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,66 @@
 """What happens once, when the addon comes and when it goes."""
 
+from odoo.tools import SQL
+
+SERVICE_LOGIN = "__machine_connect__"
+
+#: Our tables that hold what machines said and what became of it, children first; they go with the addon.
+LOG_TABLES = (
+    "mrp_machine_event_posting",
+    "mrp_machine_queue",
+    "mrp_machine_interval",
+    "mrp_machine_posting",
+    "mrp_machine_event",
+    "mrp_machine_stream",
+    "mrp_machine_ledger",
+    "mrp_machine_loading",
+)
+
+#: Records of data and demo that business documents may point at by now: they stay, as the company's own.
+KEPT_MODELS = (
+    "product.product",
+    "product.template",
+    "mrp.bom",
+    "mrp.bom.line",
+    "mrp.routing.workcenter",
+    "mrp.workcenter",
+    "mrp.workcenter.productivity.loss",
+    "mrp.production",
+    "stock.quant",
+    "resource.calendar",
+    "res.users",
+    "res.partner",
+)
+
 
 def pre_init_hook(env):
-    """Make the extension that the timeline's exclusion constraint needs.
+    """Make the extension that the timeline's exclusion constraint needs, and take up what a former life left.
 
     ``btree_gist`` is a trusted extension: the database's owner may create it. It is part of PostgreSQL's contrib.
     """
     env.cr.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+    user = env["res.users"].with_context(active_test=False).search([("login", "=", SERVICE_LOGIN)])
+    if user:
+        _name(env, user, "user_machine_connect")
+        _name(env, user.partner_id, "partner_machine_connect")
+    for loss in ("stopped", "maintenance", "trial"):
+        # Time was booked on it, so it stayed; a second one of that name would split the reports.
+        kept = env["ir.config_parameter"].get_param(f"mrp_machine_connect.loss_{loss}")
+        record = env["mrp.workcenter.productivity.loss"].browse(int(kept or 0)).exists()
+        if record:
+            _name(env, record, f"loss_{loss}")
+
+
+def _name(env, record, name):
+    env["ir.model.data"].create(
+        {
+            "module": "mrp_machine_connect",
+            "name": name,
+            "model": record._name,
+            "res_id": record.id,
+            "noupdate": True,
+        }
+    )
 
 
 def post_init_hook(env):
@@ -15,7 +69,16 @@ def post_init_hook(env):
 
 
 def uninstall_hook(env):
-    """Leave nothing that belongs to no one: the service user goes when nothing was written in its name."""
-    user = env.ref("mrp_machine_connect.user_machine_connect", raise_if_not_found=False)
-    if user:
-        user.sudo().active = False
+    """Clear the log, which refuses to be deleted row by row, and leave to the company what documents point at."""
+    for loss in ("stopped", "maintenance", "trial"):
+        record = env.ref(f"mrp_machine_connect.loss_{loss}", raise_if_not_found=False)
+        if record:
+            env["ir.config_parameter"].set_param(f"mrp_machine_connect.loss_{loss}", record.id)
+    env.flush_all()
+    for table in LOG_TABLES:
+        # By SQL: the log has no unlink. Not TRUNCATE … CASCADE, which would empty what others point from.
+        env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(table)))
+    env["ir.model.data"].search(
+        [("module", "=", "mrp_machine_connect"), ("model", "in", KEPT_MODELS)]
+    ).unlink()
+    env.invalidate_all()

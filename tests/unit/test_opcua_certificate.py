@@ -1,4 +1,4 @@
-"""Is our certificate made, kept and shown as it must be, and does each wrong one say what is wrong?"""
+"""Is our certificate made, kept and shown as it must be, and is the server's looked at?"""
 
 import os
 import shutil
@@ -14,15 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from machine_connect import clock
-from machine_connect.drivers import driver_class, opcua_security
+from machine_connect.drivers import opcua_security
 from machine_connect.drivers.opcua_security import certificate_facts, ensure_certificate, server_certificate
 from machine_connect.errors import ConnectionFailed
 
-Driver = driver_class("opcua")
-LINE = "urn:plant:line"
 URI = "urn:odoo:machine-connect:test"
-PASSWORD = "correct horse battery staple"
-SECURED = ("Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss")
 
 
 def mode(path):

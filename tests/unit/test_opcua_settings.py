@@ -3,6 +3,8 @@
 import json
 import math
 import uuid
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +12,15 @@ from hypothesis import strategies as st
 
 from machine_connect.drivers import SignalAddress, driver_class
 from machine_connect.drivers.opcua_address import AddressInvalid, NodeAddress, address_text, parse_address
-from machine_connect.drivers.opcua_settings import Settings, endpoint_text
+from machine_connect.drivers.opcua_settings import (
+    FOREIGN_OPTIONS,
+    SECURITY_MODES,
+    SECURITY_POLICIES,
+    SIGNAL_OPTIONS,
+    Settings,
+    endpoint_text,
+)
+from machine_connect.drivers.opcua_status import SERVICE_CODES, VALUE_CODES
 from machine_connect.errors import CODES
 
 Driver = driver_class("opcua")
@@ -182,3 +192,14 @@ def test_empty_settings_are_defaults():
     settings = Settings.of({"url": "opc.tcp://plc/a", "user": None, "certificate_path": ""})
 
     assert (settings.full_url, settings.timeout, settings.session_timeout) == ("opc.tcp://plc:4840/a", 5.0, 60.0)
+
+
+def test_every_setting_and_every_code_has_its_line_in_the_page():
+    page = (Path(__file__).parents[2] / "docs" / "drivers" / "opcua.md").read_text(encoding="utf-8")
+    codes = {code for code, _field in SERVICE_CODES.values()} | set(VALUE_CODES.values())
+
+    missing = [field.name for field in fields(Settings) if f"| `{field.name}` |" not in page]
+    words = [*SIGNAL_OPTIONS, *FOREIGN_OPTIONS, *SECURITY_POLICIES, *SECURITY_MODES, *Driver.read_requests]
+    missing += [word for word in words if word not in page]
+    missing += [code for code in codes if f"`{code}`" not in page]
+    assert not missing

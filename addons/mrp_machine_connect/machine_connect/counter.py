@@ -237,7 +237,7 @@ def tick(descriptor, values, now):
 
 
 def advance(descriptor, values, value, now):
-    """Return pieces, JSON of the state and allowance of a counter that went up as it may; None where it did not.
+    """Return the JSON of the state and the allowance of a counter that went up as it may; None where it did not.
 
     It is :func:`step` on an ordinary day, which is what nearly every reading of a running machine is, without the
     objects that a step is made of.
@@ -247,16 +247,17 @@ def advance(descriptor, values, value, now):
     :param int value: the counter's value
     :param int now: microseconds since the epoch, not before the state's own time
     """
-    pieces, burst = value - values["value"], descriptor.burst
-    allowance = values["allowance"]
+    allowance, burst = values["allowance"], descriptor.burst
     if allowance > burst:  # the mapping was changed
         allowance = burst
     allowance += descriptor.max_rate * (now - values["at"]) / 1_000_000
+    pieces = value - values["value"]
     if not 0 < pieces <= allowance + _EPSILON:
         return None
     carry = allowance - pieces
-    kept = {"value": value, "at": now, "allowance": burst if carry > burst else carry if carry > 0.0 else 0.0}
-    return pieces, kept, allowance
+    if carry > burst:
+        carry = burst
+    return {"value": value, "at": now, "allowance": carry if carry > 0.0 else 0.0}, allowance
 
 
 def step(descriptor, state, value, at):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import inf
 
 from .counter import HELD, Cause, CounterKind, CounterState, advance, step, tick
-from .evaluation import Evaluator, Interpretation, MappingInvalid, is_late, outcome
+from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, is_late, outcome, read_microseconds
 from .extraction import Unreadable, pieces
 from .instants import instant
 from .state import same
@@ -12,8 +12,8 @@ from .state import same
 #: A difference that spans more poll intervals than this names the time in which nobody looked.
 _INTERVALS = 3
 
-#: The memory of a counter that behaves.
-_ORDINARY = frozenset({"value", "at", "allowance", "seen"})
+#: What the memory of a counter that behaves holds: its value, its time, its allowance, and when it was last read.
+_ORDINARY = 4
 
 _RESETS = frozenset({Cause.RETURNED, Cause.INTERRUPTED, Cause.IMPLAUSIBLE_DROP})
 
@@ -36,11 +36,14 @@ class Counting(Evaluator):
         self._modulus = self._descriptor.modulus or inf
         self._window_us = round(_INTERVALS * mapping.interval * 1_000_000)
 
-    def _read(self, memory, reading, value):
-        if self._runs_on and value.__class__ is int and memory.keys() == _ORDINARY:
-            ordinary = self._ordinary(memory, reading, value)
+    def interpret(self, memory, reading):
+        if self._runs_on and memory and len(memory) == _ORDINARY:
+            ordinary = self._ordinary(memory, reading)
             if ordinary is not None:
                 return ordinary
+        return super().interpret(memory, reading)
+
+    def _read(self, memory, reading, value):
         moment = self._moment(reading)
         if self._quick and value == memory.get("value") and "interrupted" not in memory:
             return self._same(memory, reading, value, moment)
@@ -55,34 +58,44 @@ class Counting(Evaluator):
             return result
         return self._speak(memory, reading, value, moment, self._rules(reading))
 
-    def _ordinary(self, memory, reading, value):
+    def _ordinary(self, memory, reading):
         """Return the Interpretation of a counter that went up as it may, None where there is more to be said.
 
         It says what :meth:`_speak` would. Nearly every reading of a running machine is of this kind, and there are many.
         """
-        moment = self._moment(reading)
-        at, us, read_us = moment
-        seen = memory["seen"]
-        if us < memory["at"] or read_us - seen > self._window_us or (us != read_us and self._doubt(moment)):
+        value, at, seen = reading.value, reading.at, memory["seen"]
+        if value.__class__ is not int or reading.quality is not GOOD:
             return None
-        advanced = advance(self._descriptor, memory, value, us)
-        if advanced is None or advanced[2] >= self._modulus:
+        us = read_us = read_microseconds(reading)
+        if at is not reading.read_at:
+            moment = self._moment(reading)
+            at, us, _read_us = moment
+            if self._doubt(moment):
+                return None
+        before = memory["value"]
+        if not before < value or us < memory["at"] or read_us - seen > self._window_us:
             return None
-        delta, kept, possible = advanced
+        ordinary = advance(self._descriptor, memory, value, us)
+        if ordinary is None or ordinary[1] >= self._modulus:
+            return None
+        kept, possible = ordinary
         kept["seen"] = read_us if read_us > seen else seen
-        mapping, role = self.mapping, self.role
+        delta = value - before
         detail = {"cause": "advance", "pieces": delta, "possible": possible}
-        rules = (*self._rules(reading), {"rule": "plausibility", "outcome": "passed", "detail": detail})
+        mapping, role = self.mapping, self.role
         data = {
             "kind": role.kind,
             "delta": delta,
-            "total_before": memory["value"],
+            "total_before": before,
             "total_after": value,
             "unit": mapping.unit,
             "counter": mapping.name,
             "cause": "advance",
         }
-        event = self._event(role.event_type, moment, reading, data, rules)
+        if reading.raw:
+            data["raw"] = reading.raw  # an int's evidence is clean by the driver's contract; that of a text may not be
+        rules = (*self._passed, {"rule": "plausibility", "outcome": "passed", "detail": detail})
+        event = self._new_event(role.event_type, at, reading, data, "", rules)
         return Interpretation(value, (event,), kept, rules, True)
 
     def _same(self, memory, reading, value, moment):

@@ -9,9 +9,10 @@ from .extraction import Unreadable, extraction, number, scaling, text
 from .instants import instant, microseconds
 from .reading import Quality
 
-_GOOD, _UNCERTAIN = Quality.GOOD, Quality.UNCERTAIN
+GOOD, _UNCERTAIN = Quality.GOOD, Quality.UNCERTAIN
 _WORDS = {quality: quality.value for quality in Quality}
-_INTEGERS = frozenset({int, bool})
+
+_last_read = (None, 0)
 
 _new = object.__new__
 _fill = object.__setattr__
@@ -108,7 +109,7 @@ class Evaluator:
         """
         if memory is None:
             memory = {}
-        if reading.quality is not _GOOD and not (reading.quality is _UNCERTAIN and self.mapping.allow_uncertain):
+        if reading.quality is not GOOD and not (reading.quality is _UNCERTAIN and self.mapping.allow_uncertain):
             if reading.code == "unavailable":
                 return self._unavailable(memory, reading)
             return self._nothing(memory, _bad(reading))
@@ -156,7 +157,7 @@ class Evaluator:
 
     def _moment(self, reading):
         at, read_at = reading.at, reading.read_at
-        read_us = microseconds(read_at)
+        read_us = read_microseconds(reading)
         if at is read_at:
             return Moment(at, read_us, read_us)
         if self._zone is not None and (at.tzinfo is None or at != read_at):
@@ -178,7 +179,7 @@ class Evaluator:
     # ------------------------------------------------------------------------------------------------------ events
 
     def _rules(self, reading):
-        return self._passed if reading.quality is _GOOD else self._passed_uncertain
+        return self._passed if reading.quality is GOOD else self._passed_uncertain
 
     def _event(self, event_type, moment, reading, data, rules, held=""):
         doubt = self._doubt(moment)
@@ -187,22 +188,29 @@ class Evaluator:
             rules = (*rules, outcome("clock", "held", code=doubt, seconds=seconds))
         if reading.raw:
             data["raw"] = _evidence(reading.raw)
-        # Event(…) at a third of its cost: a frozen dataclass sets its fields one by one through object.__setattr__.
+        return self._new_event(event_type, moment.at, reading, data, held or doubt, rules)
+
+    def _new_event(self, event_type, at, reading, data, held, rules):
+        """Return ``Event(…)`` at a third of its cost.
+
+        A frozen dataclass sets its fields one by one through ``object.__setattr__``.
+        """
+        mapping = self.mapping
         event = _new(Event)
         _fill(
             event,
             "__dict__",
             {
                 "type": event_type,
-                "occurred": moment.at,
+                "occurred": at,
                 "recorded": reading.read_at,
                 "data": data,
                 "quality": _WORDS[reading.quality],
                 "status": reading.status,
-                "signal": self.mapping.name,
-                "held": held or doubt,
+                "signal": mapping.name,
+                "held": held,
                 "rules": rules,
-                "mapping_version": self.mapping.version,
+                "mapping_version": mapping.version,
             },
         )
         return event
@@ -276,23 +284,20 @@ def _bad(reading):
 
 
 def _evidence(raw):
-    """Return what a value was made from as JSON; mostly the very same object."""
-    for value in raw.values():
-        kind = value.__class__
-        if kind is int or value is None or kind is bool:
-            continue
-        if kind is str and value.isascii() and "\0" not in value:
-            continue
-        if kind is list and _INTEGERS.issuperset(map(type, value)):
-            continue
-        break
-    else:
-        if all(map(str.isascii, raw)):
-            return raw
     try:
         return clean_json(raw)
     except ValueError as error:
         return {"unreadable": text(str(error).encode("ascii", "backslashreplace").decode("ascii"))}
+
+
+def read_microseconds(reading):
+    """Return when a reading was read in microseconds; worked out once for all readings of one answer."""
+    global _last_read
+    read_at, (kept, us) = reading.read_at, _last_read
+    if kept is not read_at:
+        us = microseconds(read_at)
+        _last_read = (read_at, us)
+    return us
 
 
 def _us(seconds):

@@ -5,11 +5,15 @@ from odoo.exceptions import UserError
 class MrpProduction(models.Model):
     _inherit = "mrp.production"
 
-    machine_ledger_ids = fields.One2many("mrp.machine.ledger", "production_id", string="Machine Counts")
-    machine_event_count = fields.Integer(compute="_compute_machine_counts")
-    machine_count = fields.Integer(compute="_compute_machine_counts")
+    # A stock user opens orders too, and has no business with machines.
+    machine_ledger_ids = fields.One2many(
+        "mrp.machine.ledger", "production_id", string="Machine Counts", groups="mrp.group_mrp_user"
+    )
+    machine_event_count = fields.Integer(compute="_compute_machine_counts", groups="mrp.group_mrp_user")
+    machine_count = fields.Integer(compute="_compute_machine_counts", groups="mrp.group_mrp_user")
     machine_difference = fields.Float(
         compute="_compute_machine_difference",
+        groups="mrp.group_mrp_user",
         digits=(16, 3),
         help="What fed the order minus what the machines' other counters say.",
     )
@@ -56,6 +60,13 @@ class MrpProduction(models.Model):
             "view_mode": "list,form",
             "domain": [("production_id", "=", self.id)],
         }
+
+    def action_machine_counts(self):
+        """Open what each machine counted on this order, and by how much its counters differ."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("mrp_machine_connect.mrp_machine_ledger_action")
+        action["domain"] = [("production_id", "=", self.id)]
+        return action
 
     def action_machines(self):
         """Open the machines that counted on this order."""
