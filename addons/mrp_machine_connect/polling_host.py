@@ -8,6 +8,7 @@ Everything here runs as the superuser on tables that belong to the poller alone 
 business document.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.errors import UndefinedColumn, UndefinedTable
+from psycopg2.extensions import TransactionRollbackError
 from psycopg2.extras import Json
 
 from odoo import SUPERUSER_ID, api
@@ -222,7 +224,8 @@ class PollingHost:
     # Leases
 
     def _heartbeat(self):
-        with self.registry.cursor() as cr:
+        with contextlib.suppress(TransactionRollbackError), self.registry.cursor() as cr:
+            # Who met another one is heard all the same: by that one, or the next time.
             cr.execute(
                 f"""INSERT INTO mrp_machine_worker (name, kind, started, last_seen, connections, events)
                     VALUES (%(name)s, %(kind)s, {NOW}, {NOW}, %(connections)s, %(events)s)
@@ -234,6 +237,7 @@ class PollingHost:
                     "connections": len(self.plans),
                     "events": self.stored_events,
                 },
+                log_exceptions=False,
             )
 
     def _claim(self, only_due=False):

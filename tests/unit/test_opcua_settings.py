@@ -189,8 +189,9 @@ def test_an_endpoint_is_one_host_and_port_however_it_is_spelt(url, text):
 
 
 def test_empty_settings_are_defaults():
-    settings = Settings.of({"url": "opc.tcp://plc/a", "user": None, "certificate_path": ""})
+    settings = Settings.of({"url": "opc.tcp://plc/a", "user": None, "certificate_path": "", "max_nodes": 500.0})
 
+    assert repr(settings.max_nodes) == "500"
     assert (settings.full_url, settings.timeout, settings.session_timeout) == ("opc.tcp://plc:4840/a", 5.0, 60.0)
 
 

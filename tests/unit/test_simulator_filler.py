@@ -35,12 +35,24 @@ def machine(loop):
 
 @pytest.fixture
 def filler(machine, loop):
-    """The same at a quick pace between its states, working, and healed afterwards."""
+    """The same, working, and healed afterwards."""
     loop.call(setattr, machine, "rate", 3000.0)
     wait_until(lambda: machine.truth()["state"] == EXECUTE)
     loop.call(setattr, machine, "rate", 0.01)
+    loop.run(settled(machine))
     yield machine
     loop.call(machine.fault, "heal")
+
+
+async def settled(machine):
+    """Wait until the bottle that was begun at the quick pace is out, or never will be."""
+    done = asyncio.Event()
+
+    async def nothing():
+        done.set()
+
+    machine._interrupt(nothing)
+    await done.wait()
 
 
 @pytest.fixture

@@ -237,24 +237,23 @@ def tick(descriptor, values, now):
 
 
 def advance(descriptor, values, value, now):
-    """Return the JSON of the state and the allowance of a counter that went up as it may; None where it did not.
+    """Return the JSON of the state of a counter that went up as it may, None where it went up by more; and the allowance.
 
     It is :func:`step` on an ordinary day, which is what nearly every reading of a running machine is, without the
     objects that a step is made of.
 
     :param CounterDescriptor descriptor: of a counter that runs on from value to value
     :param dict values: the JSON of a state that trusts its value and is not interrupted
-    :param int value: the counter's value
+    :param int value: the counter's value, above the state's
     :param int now: microseconds since the epoch, not before the state's own time
     """
     allowance, burst = values["allowance"], descriptor.burst
     if allowance > burst:  # the mapping was changed
         allowance = burst
     allowance += descriptor.max_rate * (now - values["at"]) / 1_000_000
-    pieces = value - values["value"]
-    if not 0 < pieces <= allowance + _EPSILON:
-        return None
-    carry = allowance - pieces
+    carry = allowance - (value - values["value"])
+    if carry < -_EPSILON:
+        return None, allowance
     if carry > burst:
         carry = burst
     return {"value": value, "at": now, "allowance": carry if carry > 0.0 else 0.0}, allowance

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import inf
 
 from .counter import HELD, Cause, CounterKind, CounterState, advance, step, tick
-from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, is_late, outcome, read_microseconds
+from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, is_late, new_event, outcome, read_microseconds
 from .extraction import Unreadable, pieces
 from .instants import instant
 from .state import same
@@ -63,40 +63,57 @@ class Counting(Evaluator):
 
         It says what :meth:`_speak` would. Nearly every reading of a running machine is of this kind, and there are many.
         """
-        value, at, seen = reading.value, reading.at, memory["seen"]
+        value, at, read_at = reading.value, reading.at, reading.read_at
         if value.__class__ is not int or reading.quality is not GOOD:
             return None
-        us = read_us = read_microseconds(reading)
-        if at is not reading.read_at:
+        us = read_us = read_microseconds(read_at)
+        if at is not read_at:
             moment = self._moment(reading)
             at, us, _read_us = moment
             if self._doubt(moment):
                 return None
-        before = memory["value"]
-        if not before < value or us < memory["at"] or read_us - seen > self._window_us:
+        before, seen = memory["value"], memory["seen"]
+        if value <= before or us < memory["at"] or read_us - seen > self._window_us:
             return None
-        ordinary = advance(self._descriptor, memory, value, us)
-        if ordinary is None or ordinary[1] >= self._modulus:
+        kept, possible = advance(self._descriptor, memory, value, us)
+        if kept is None or possible >= self._modulus:
             return None
-        kept, possible = ordinary
         kept["seen"] = read_us if read_us > seen else seen
         delta = value - before
-        detail = {"cause": "advance", "pieces": delta, "possible": possible}
-        mapping, role = self.mapping, self.role
-        data = {
-            "kind": role.kind,
-            "delta": delta,
-            "total_before": before,
-            "total_after": value,
-            "unit": mapping.unit,
-            "counter": mapping.name,
-            "cause": "advance",
-        }
+        name = self.mapping.name
+        event = new_event(
+            {
+                "type": self.role.event_type,
+                "occurred": at,
+                "recorded": read_at,
+                "data": {
+                    "kind": self.role.kind,
+                    "delta": delta,
+                    "total_before": before,
+                    "total_after": value,
+                    "unit": self.mapping.unit,
+                    "counter": name,
+                    "cause": "advance",
+                },
+                "quality": "good",
+                "status": reading.status,
+                "signal": name,
+                "held": "",
+                "rules": (
+                    *self._passed,
+                    {
+                        "rule": "plausibility",
+                        "outcome": "passed",
+                        "detail": {"cause": "advance", "pieces": delta, "possible": possible},
+                    },
+                ),
+                "mapping_version": self.mapping.version,
+            }
+        )
         if reading.raw:
-            data["raw"] = reading.raw  # an int's evidence is clean by the driver's contract; that of a text may not be
-        rules = (*self._passed, {"rule": "plausibility", "outcome": "passed", "detail": detail})
-        event = self._new_event(role.event_type, at, reading, data, "", rules)
-        return Interpretation(value, (event,), kept, rules, True)
+            # A whole number's evidence is clean by the driver's contract; that of a text may not be.
+            event.data["raw"] = reading.raw
+        return Interpretation(value, (event,), kept, event.rules, True)
 
     def _same(self, memory, reading, value, moment):
         now = self._clock(memory, moment)

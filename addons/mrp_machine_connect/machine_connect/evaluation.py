@@ -10,8 +10,6 @@ from .instants import instant, microseconds
 from .reading import Quality
 
 GOOD, _UNCERTAIN = Quality.GOOD, Quality.UNCERTAIN
-_WORDS = {quality: quality.value for quality in Quality}
-
 _last_read = (None, 0)
 
 _new = object.__new__
@@ -157,7 +155,7 @@ class Evaluator:
 
     def _moment(self, reading):
         at, read_at = reading.at, reading.read_at
-        read_us = read_microseconds(reading)
+        read_us = read_microseconds(read_at)
         if at is read_at:
             return Moment(at, read_us, read_us)
         if self._zone is not None and (at.tzinfo is None or at != read_at):
@@ -188,32 +186,21 @@ class Evaluator:
             rules = (*rules, outcome("clock", "held", code=doubt, seconds=seconds))
         if reading.raw:
             data["raw"] = _evidence(reading.raw)
-        return self._new_event(event_type, moment.at, reading, data, held or doubt, rules)
-
-    def _new_event(self, event_type, at, reading, data, held, rules):
-        """Return ``Event(…)`` at a third of its cost.
-
-        A frozen dataclass sets its fields one by one through ``object.__setattr__``.
-        """
         mapping = self.mapping
-        event = _new(Event)
-        _fill(
-            event,
-            "__dict__",
+        return new_event(
             {
                 "type": event_type,
-                "occurred": at,
+                "occurred": moment.at,
                 "recorded": reading.read_at,
                 "data": data,
-                "quality": _WORDS[reading.quality],
+                "quality": reading.quality.value,
                 "status": reading.status,
                 "signal": mapping.name,
-                "held": held,
+                "held": held or doubt,
                 "rules": rules,
                 "mapping_version": mapping.version,
-            },
+            }
         )
-        return event
 
     # ---------------------------------------------------------------------------------------------------- debounce
 
@@ -290,10 +277,20 @@ def _evidence(raw):
         return {"unreadable": text(str(error).encode("ascii", "backslashreplace").decode("ascii"))}
 
 
-def read_microseconds(reading):
+def new_event(fields):
+    """Return ``Event(**fields)`` at a third of its cost; all fields must be there.
+
+    A frozen dataclass sets its fields one by one through ``object.__setattr__``.
+    """
+    event = _new(Event)
+    _fill(event, "__dict__", fields)
+    return event
+
+
+def read_microseconds(read_at):
     """Return when a reading was read in microseconds; worked out once for all readings of one answer."""
     global _last_read
-    read_at, (kept, us) = reading.read_at, _last_read
+    kept, us = _last_read
     if kept is not read_at:
         us = microseconds(read_at)
         _last_read = (read_at, us)

@@ -65,7 +65,10 @@ class Settings:
     @classmethod
     def of(cls, options):
         """Return the Settings of options that :func:`options_problems` finds no fault with."""
-        return cls(**{key: value for key, value in options.items() if value not in (None, "")})
+        given = {key: value for key, value in options.items() if value not in (None, "")}
+        if "max_nodes" in given:
+            given["max_nodes"] = int(given["max_nodes"])  # JSON may bring 500.0
+        return cls(**given)
 
     @property
     def host(self):

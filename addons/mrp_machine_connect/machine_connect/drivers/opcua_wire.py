@@ -26,7 +26,7 @@ def library():
         from asyncua import Client, ua
         from asyncua.client.ua_client import UASocketState
         from asyncua.crypto import security_policies, uacrypto
-    except ImportError as error:
+    except Exception as error:  # a broken one, or one that lies on a broken one, may raise anything
         raise DriverUnavailable("asyncua", "asyncua>=2.1,<3") from error
     asyncua_logger = logging.getLogger("asyncua")
     if asyncua_logger.level == logging.NOTSET:

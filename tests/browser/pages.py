@@ -1,0 +1,176 @@
+"""The steps of a person at the screen: open a menu, fill in a field, press a button, look whether something went wrong."""
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+PHONE = {"width": 390, "height": 844}
+
+#: What holds the content of any view, also of an empty one.
+CONTENT = (
+    ".o_kanban_renderer, .o_list_renderer, .o_form_renderer, .o_pivot, .o_graph_renderer, .o_view_nocontent, "
+    ".o_calendar_renderer, .o_activity_view, .settings"
+)
+DIALOG = ".o_dialog:not(.o_inactive_modal)"
+
+
+class Screen:
+    """A page of Odoo, and what a person does on it.
+
+    :param page: Playwright's page, logged in
+    """
+
+    def __init__(self, page):
+        self.page = page
+
+    # Going somewhere
+
+    def open(self, path):
+        """Open an address below /odoo and wait for its content."""
+        self.page.goto(f"/odoo/{path}")
+        return self.settle()
+
+    def record(self, action, number):
+        """Open the form of one record; the address is that of its action."""
+        self.page.goto(f"/odoo/{action}/{number}")
+        self.page.wait_for_selector(".o_form_renderer")
+        return self.settle()
+
+    def app(self, name):
+        """Open an app from the list of apps."""
+        self.page.click(".o_navbar_apps_menu button, .o_navbar_apps_menu .dropdown-toggle")
+        self.page.get_by_role("menuitem", name=name, exact=True).click()
+        return self.settle()
+
+    def menu(self, identifier):
+        """Open a menu of the app by its external identifier, and the group it lies in."""
+        entry = self.page.locator(f'[data-menu-xmlid="{identifier}"]')
+        if not entry.is_visible():
+            self.page.locator(".o_menu_sections .dropdown-toggle", has_text=self._group_of(identifier)).first.click()
+        entry.click()
+        return self.settle()
+
+    def settle(self):
+        """Wait until the screen has its content and nothing is on its way any more."""
+        self.page.wait_for_selector(f".o_action_manager :is({CONTENT}), {DIALOG}")
+        return self.quiet()
+
+    def quiet(self):
+        """Wait until the web client waits for no answer, and letters and pictures are there."""
+        self.page.wait_for_function(
+            "() => !document.querySelector('.o_loading_indicator, .o_blockUI') && document.fonts.status === 'loaded'"
+        )
+        self.check()
+        return self
+
+    # Filling in
+
+    def inside(self):
+        """What a person can touch: the dialog on top, or else the screen."""
+        dialog = self.page.locator(DIALOG)
+        return dialog.last if dialog.count() else self.page.locator(".o_action_manager")
+
+    def field(self, name):
+        return self.inside().locator(f'.o_field_widget[name="{name}"]:visible').first
+
+    def fill(self, name, value):
+        """Write into a field and leave it."""
+        box = self.field(name).locator("input, textarea").first
+        box.fill(str(value))
+        box.press("Tab")
+        return self
+
+    def choose(self, name, text):
+        """Choose a record by typing a part of its name."""
+        box = self.field(name).locator("input").first
+        box.click()
+        box.fill(text)
+        option = self.page.locator(".o-autocomplete--dropdown-item, .o_select_menu_item").filter(has_text=text)
+        option.first.click()
+        return self
+
+    def pick(self, name, text):
+        """Pick one of the words of a radio button or of a list of words."""
+        widget = self.field(name)
+        if widget.locator(".o_radio_item").count():
+            widget.get_by_label(text, exact=True).check()
+        elif widget.locator("select").count():
+            widget.locator("select").select_option(label=text)
+        else:
+            return self.choose(name, text)
+        return self
+
+    def press(self, name):
+        """Press a button by the method it calls."""
+        self.inside().locator(f'button[name="{name}"]:visible, a[name="{name}"]:visible').first.click()
+        return self.quiet()
+
+    def tab(self, name):
+        """Turn to a page of the form."""
+        self.inside().locator(f'.o_notebook_headers a[name="{name}"]').click()
+        return self
+
+    def save(self):
+        """Save the form, where there is anything to save."""
+        button = self.page.locator(".o_form_button_save:visible")
+        if button.count():
+            button.click()
+            expect(button).to_have_count(0)
+        return self.quiet()
+
+    # Looking
+
+    def text(self):
+        return self.inside().inner_text()
+
+    def expect(self, words):
+        """Wait for words on the screen or dialog."""
+        pattern = words if isinstance(words, re.Pattern) else re.compile(re.escape(words))
+        expect(self.inside()).to_contain_text(pattern)
+        return self.quiet()
+
+    def wait_until(self, happened, what, seconds=60, look=None):
+        """Look again and again until something is true; what it was is returned.
+
+        :param happened: function
+        :param str what: what we wait for
+        :param look: what to do before each look, such as loading the page anew
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            if look:
+                look()
+            if found := happened():
+                return found
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.text()[:2000]}"
+            self.page.wait_for_timeout(200)
+
+    def check(self):
+        """Fail if Odoo shows a traceback or a crashed action."""
+        crash = self.page.locator(".o_error_dialog, .o_error_detail")
+        assert crash.count() == 0, f"an error dialog: {crash.first.inner_text()[:3000]}"
+        return self
+
+    def overflows(self):
+        """How many pixels the page is wider than the window; more than none means scrolling sideways."""
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+
+    def _group_of(self, identifier):
+        return re.compile({"report": "Reporting", "config": "Configuration"}[identifier])
+
+
+def menus(server, root="mrp_machine_connect.mrp_machine_connect_menu_root"):
+    """Return ``[(path of names, id of the action)]`` of an app, in the order in which people see them."""
+    found = server.call("ir.ui.menu", "load_web_menus", False)
+    return list(_leaves(found, next(menu for menu in found.values() if menu.get("xmlid") == root)))
+
+
+def _leaves(found, menu, names=()):
+    names = (*names, menu["name"])
+    for child in menu["children"]:
+        yield from _leaves(found, found[str(child)], names)
+    if menu["actionID"] and not menu["children"]:
+        yield names[1:], menu["actionID"]

@@ -1,0 +1,221 @@
+"""Does the suite come and go without a trace? Install, upgrade, uninstall and reinstall, empty and full of data.
+
+What Odoo's own modules print for the same commands is not ours to mend; beyond that there is no warning and no error.
+"""
+
+import os
+import uuid
+
+import pytest
+
+from devtools import environment, odoo_process, postgres, template
+from tests.integration import processes
+from tests.integration.plant import Devices, all_posted, complaints, press_plan, rows, set_up, wait
+
+CORE = environment.ADDON_NAMES[0]
+#: Left on purpose, or by Odoo's own uninstall.
+EXTENSION = "btree_gist"
+
+
+class Clone:
+    """A database of one test and the commands that a consultant gives it."""
+
+    def __init__(self, cluster, name):
+        self.cluster, self.name = cluster, name
+        self.complaints = {}
+
+    def sql(self, statement):
+        answer = self.cluster.query(self.name, statement)
+        assert answer is not None, statement
+        return answer
+
+    def module(self, verb, *names):
+        """Run ``odoo module install|upgrade|uninstall`` and note the messages of its warnings and errors."""
+        configuration = odoo_process.configuration(self.cluster, f"lifecycle-{self.name}", db_name=self.name)
+        command = [*odoo_process.command(configuration, "module", verb), "-d", self.name, *names]
+        # The option that names the configuration belongs behind the verb.
+        command = [part for part in command if part not in ("-c", configuration)] + ["-c", configuration]
+        log = environment.run(
+            command,
+            log=f"lifecycle-{self.name}",
+            problem=f"odoo module {verb} {' '.join(names)} failed.",
+            env=odoo_process.variables(self.cluster),
+        )
+        return _messages(log.read_text(errors="replace"))
+
+    def close(self):
+        self.cluster.drop(self.name)
+        (environment.HOME / f"lifecycle-{self.name}.conf").unlink(missing_ok=True)
+
+
+def _messages(log):
+    """Return the messages of warnings and errors, without what differs from run to run."""
+    found = []
+    for line in complaints(log):
+        entry = template.LOG_LINE.match(line)
+        found.append(entry["message"] if entry else line)
+    return set(found)
+
+
+@pytest.fixture
+def bare():
+    """A database with Manufacturing and Maintenance only."""
+    cluster = postgres.FAST
+    clone = Clone(cluster, cluster.database(f"life_{os.getpid()}_{uuid.uuid4().hex[:6]}"))
+    cluster.clone(cluster.database("tpl_base"), clone.name)
+    yield clone
+    clone.close()
+
+
+@pytest.fixture(scope="module")
+def of_odoo_alone():
+    """What the same commands print for Odoo's own Maintenance."""
+    cluster = postgres.FAST
+    clone = Clone(cluster, cluster.database(f"life_{os.getpid()}_odoo"))
+    cluster.clone(cluster.database("tpl_base"), clone.name)
+    try:
+        return set().union(*(clone.module(verb, "maintenance") for verb in ("upgrade", "uninstall", "install")))
+    finally:
+        clone.close()
+
+
+def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, of_odoo_alone):
+    before = _everything(bare.sql)
+    addons = environment.addons()
+    steps = [("install", CORE), *(("install", name) for name in addons[1:]), ("upgrade", *addons)]
+    steps += [("uninstall", name) for name in reversed(addons)]
+    for verb, *names in steps:
+        said = bare.module(verb, *names)
+        print(f"odoo module {verb} {' '.join(names)}: {len(said)} warnings")
+        assert said - of_odoo_alone == set(), (verb, names)
+        states = dict(
+            line.split("|") for line in bare.sql("SELECT name, state FROM ir_module_module").splitlines()
+        )
+        wanted = "uninstalled" if verb == "uninstall" else "installed"
+        assert {states[name] for name in names} == {wanted}
+
+    left = {what: sorted(now - before[what]) for what, now in _everything(bare.sql).items() if now - before[what]}
+    assert left == {}
+    lost = {what: sorted(then - now) for (what, then), now in zip(before.items(), _everything(bare.sql).values(), strict=True)}
+    assert not any(lost.values()), lost
+
+    said = bare.module("install", *addons)
+    assert said - of_odoo_alone == set()
+
+
+def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
+    durable_database, odoo_shell, machine_worker, start_program, sql, of_odoo_alone
+):
+    devices = Devices(start_program, [{"name": "press", "cycle": 0.2, "reject_rate": 0.3}])
+    plans = [press_plan("press", devices.ports["press"], cycle=0.2, order=100_000, interval=0.5)]
+    machine = set_up(odoo_shell, plans)["press"]
+    clone = Clone(postgres.DURABLE, durable_database)
+    worker = machine_worker()
+    devices.fault("press", "jam", seconds=2, code=101)
+    worker.wait_until(lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'alarm.raised'") != "0", "an alarm")
+    worker.wait_until(lambda: devices.truth("press")["state"] == 6, "the press works again")
+    worker.wait_until(
+        lambda: all_posted(sql) and sql("SELECT count(*) FROM mrp_machine_posting WHERE quantity > 0") > "0", "it counts"
+    )
+
+    # Upgraded under a worker that runs: it goes on by itself.
+    events = int(sql("SELECT count(*) FROM mrp_machine_event"))
+    assert clone.module("upgrade", CORE) - of_odoo_alone == set()
+    worker.wait_until(lambda: int(sql("SELECT count(*) FROM mrp_machine_event")) > events + 5, "it counts after the upgrade")
+
+    assert clone.module("uninstall", CORE) - of_odoo_alone == set()
+    worker.wait_until(lambda: f"{CORE} is not installed" in worker.output(), "the worker says why it waits")
+    reads = devices.truth("press")["reads"]
+    assert rows(
+        sql,
+        r"""SELECT table_name FROM information_schema.tables
+             WHERE table_name ~ '^(mrp|maintenance|quality)_machine' OR table_name LIKE 'mmc\_%'""",
+    ) == []
+    names = ", ".join(f"'{name}'" for name in environment.ADDON_NAMES)
+    assert sql(f"SELECT count(*) FROM ir_model_data WHERE module IN ({names})") == "0"
+    assert sql("SELECT count(*) FROM ir_cron WHERE cron_name LIKE 'Machines:%'") == "0"
+    assert sql(f"SELECT state FROM mrp_production WHERE id = {machine['production']}") == "progress", "the order stays"
+    assert worker.running
+
+    assert clone.module("install", CORE) - of_odoo_alone == set()
+    plans[0]["code"] = "press-again"
+    again = set_up(odoo_shell, plans)["press-again"]
+    worker.wait_until(lambda: devices.truth("press")["reads"] > reads + 2, "the worker polls again")
+    worker.wait_until(
+        lambda: sql(f"SELECT count(*) FROM mrp_machine_posting WHERE machine_id = {again['machine']}") > "0",
+        "the worker posts again",
+    )
+    worker.stop()
+    log = worker.output()
+    assert log.count(f"{CORE} is not installed") == 1
+    assert "Traceback" not in log
+    assert [line for line in complaints(log) if "waiting for it" not in line] == []
+
+
+def test_a_changed_signal_takes_effect_without_a_restart(
+    durable_database, odoo_server, odoo_shell, machine_worker, start_program, sql
+):
+    devices = Devices(start_program, [{"name": "press", "cycle": 0.2}])
+    machine = set_up(odoo_shell, [press_plan("press", devices.ports["press"], cycle=0.2, order=1000, interval=0.5)])["press"]
+    signal, good = machine["signals"]["Temperature"], machine["signals"]["Good"]
+    worker = machine_worker()
+
+    def hot(signal):
+        return rows(sql, f"SELECT value, raw, memory FROM mrp_machine_signal_value WHERE signal_id = {signal}")[0]
+
+    worker.wait_until(lambda: (hot(signal)["raw"] or {}).get("address") == 8, "it is read where it was")
+    odoo_server.call("mrp.machine.signal", "write", [signal], {"address": "input:0", "data_type": "i16", "scale": 0.1})
+    wait(lambda: (hot(signal)["raw"] or {}).get("table") == "input", "it is read where it is now", 3)
+    assert 30 < float(hot(signal)["value"]) < 50
+
+    # The counter goes on: what was stored of it was not touched by another signal's change.
+    worker.wait_until(lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'production.count'") != "0", "it counts")
+    before = hot(good)["memory"]["value"]
+    odoo_server.call("mrp.machine.connection", "write", [machine["connection"]], {"interval": 0.25})
+    reads = devices.truth("press")["reads_at"]
+    worker.wait_until(lambda: len(devices.truth("press")["reads_at"]) >= len(reads) + 12, "it polls faster")
+    moments = devices.truth("press")["reads_at"][-6:]
+    assert (moments[-1] - moments[0]) / 5 < 0.4
+    truth = devices.stand_still("press")["press"]
+    wait(lambda: hot(good)["memory"]["value"] == truth["good_counter"] and all_posted(sql), "all is counted")
+    assert hot(good)["memory"]["value"] > before
+
+    # Archived, it is left alone; active again, it is polled again.
+    odoo_server.call("mrp.machine.connection", "write", [machine["connection"]], {"active": False})
+    wait(lambda: devices.truth("press")["connections"] == 0, "the worker hangs up", 5)
+    odoo_server.call("mrp.machine.connection", "write", [machine["connection"]], {"active": True})
+    wait(lambda: devices.truth("press")["connections"] == 1, "the worker calls again", 5)
+    worker.stop()
+    assert complaints(worker.output()) == []
+
+
+def _everything(sql):
+    """Return names of all that a module may leave behind, kind by kind."""
+    questions = {
+        "tables": "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v', 'S') AND relnamespace = 'public'::regnamespace",
+        "columns": """SELECT table_name || '.' || column_name FROM information_schema.columns
+                       WHERE table_schema = 'public'""",
+        "indexes": "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'",
+        "constraints": "SELECT conrelid::regclass || ' ' || conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
+        "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+        "functions": f"""SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND oid NOT IN (
+            SELECT objid FROM pg_depend JOIN pg_extension ON pg_extension.oid = refobjid WHERE extname = '{EXTENSION}')""",
+        "external ids": "SELECT module || '.' || name FROM ir_model_data",
+        "models": "SELECT model FROM ir_model",
+        "fields": "SELECT model || '.' || name FROM ir_model_fields",
+        "crons": "SELECT cron_name FROM ir_cron",
+        "groups": "SELECT name->>'en_US' FROM res_groups",
+        "privileges": "SELECT name->>'en_US' FROM res_groups_privilege",
+        "rules": "SELECT name FROM ir_rule",
+        "rights": "SELECT name FROM ir_model_access",
+        "menus": "SELECT id || ' ' || (name->>'en_US') FROM ir_ui_menu",
+        "views": "SELECT name FROM ir_ui_view",
+        "actions": "SELECT type || ' ' || (name->>'en_US') FROM ir_actions",
+        "mail templates": "SELECT name->>'en_US' FROM mail_template",
+        "activity types": "SELECT name->>'en_US' FROM mail_activity_type",
+        "parameters": "SELECT key FROM ir_config_parameter",
+        "sequences": "SELECT name FROM ir_sequence",
+        "losses": "SELECT name->>'en_US' FROM mrp_workcenter_productivity_loss",
+        "users": "SELECT login FROM res_users WHERE active",
+    }
+    return {what: set(sql(question).splitlines()) for what, question in questions.items()}
