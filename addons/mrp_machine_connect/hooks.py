@@ -78,7 +78,5 @@ def uninstall_hook(env):
     for table in LOG_TABLES:
         # By SQL: the log has no unlink. Not TRUNCATE … CASCADE, which would empty what others point from.
         env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(table)))
-    env["ir.model.data"].search(
-        [("module", "=", "mrp_machine_connect"), ("model", "in", KEPT_MODELS)]
-    ).unlink()
+    env["ir.model.data"].search([("module", "=", "mrp_machine_connect"), ("model", "in", KEPT_MODELS)]).unlink()
     env.invalidate_all()

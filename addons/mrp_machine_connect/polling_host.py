@@ -25,7 +25,6 @@ from psycopg2.extras import Json
 
 from odoo import SUPERUSER_ID, api
 
-from .machine_connect import clock
 from .machine_connect.mapping import Interpreter, MappingInvalid
 from .machine_connect.polling import PollEngine, PollJob
 from .machine_connect.reading import Quality

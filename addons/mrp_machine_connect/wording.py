@@ -43,7 +43,7 @@ def sentence(env, code, params=None, field=""):
     :param dict params: what the code concerns
     :param str field: the option it concerns, put in front by its name on the form
     """
-    values = _Named({key: value for key, value in (params or {}).items()})
+    values = _Named(params or {})
     words = _sentences(env).get(code)
     text = words % values if words else env._("The connection failed (%s).", code)
     return f"{field_label(env, field)}: {text}" if field else text
@@ -151,7 +151,9 @@ def rule_lines(env, rules):
     }
     lines = []
     for rule in rules or ():
-        line = f"{names.get(rule.get('rule'), rule.get('rule'))}: {outcomes.get(rule.get('outcome'), rule.get('outcome'))}"
+        line = (
+            f"{names.get(rule.get('rule'), rule.get('rule'))}: {outcomes.get(rule.get('outcome'), rule.get('outcome'))}"
+        )
         detail = rule.get("detail")
         if isinstance(detail, dict):
             detail = ", ".join(f"{key} {value}" for key, value in detail.items() if value not in (None, ""))
@@ -220,12 +222,16 @@ def _sentences(env):
         "out_of_range": _("This number is outside its range (%(minimum)s to %(maximum)s)."),
         "unknown_choice": _("«%(value)s» is not one of the choices."),
         "unknown_option": _("The protocol has no such setting."),
-        "host_invalid": _("«%(value)s» is neither the name nor the address of a machine. Write it without http:// or a port."),
+        "host_invalid": _(
+            "«%(value)s» is neither the name nor the address of a machine. Write it without http:// or a port."
+        ),
         "url_invalid": _("«%(value)s» is not an OPC UA address. It looks like opc.tcp://host:4840."),
         "password_unprotected": _(
             "The password would be sent in clear. Choose a security policy, or allow the plain password on this connection."
         ),
-        "library_missing": _("The Python library %(library)s is missing on the server. Install it: pip install '%(requirement)s'."),
+        "library_missing": _(
+            "The Python library %(library)s is missing on the server. Install it: pip install '%(requirement)s'."
+        ),
         "unknown_host": _("No machine is known by the name «%(host)s». Check the spelling, or write its IP address."),
         "connection_refused": _(
             "%(host)s answers, but nothing listens on port %(port)s. Check the port, and whether the server on the machine "
@@ -237,12 +243,16 @@ def _sentences(env):
         "connection_lost": _("The machine hung up. Some devices serve only one client: is another program connected?"),
         "unreachable": _("There is no way from this server to that network. Ask the network's administrator."),
         "serial_not_found": _("There is no serial port «%(port)s» on the machine where the poller runs."),
-        "serial_denied": _("The serial port «%(port)s» may not be opened. Add the poller's user to the group «dialout»."),
+        "serial_denied": _(
+            "The serial port «%(port)s» may not be opened. Add the poller's user to the group «dialout»."
+        ),
         "serial_busy": _("The serial port «%(port)s» is used by another program."),
         "protocol_error": _(
             "What answers there speaks another protocol. Check port and protocol (Modbus TCP or RTU over TCP)."
         ),
-        "deadline": _("The machine did not answer all questions within %(seconds)s s. Read fewer signals or poll less often."),
+        "deadline": _(
+            "The machine did not answer all questions within %(seconds)s s. Read fewer signals or poll less often."
+        ),
         "internal": _("The driver failed (%(error)s). The server's log says more; please report it."),
         "certificate_rejected": _(
             "The server does not trust our certificate. Ask its administrator to trust the certificate shown below, then "
@@ -252,18 +262,26 @@ def _sentences(env):
             "The server shows another certificate (%(fingerprint)s) than the expected one. If it was renewed on purpose, "
             "enter the new fingerprint."
         ),
-        "certificate_invalid": _("The certificate or its key cannot be used: %(detail)s. Delete both files to have new ones made."),
-        "certificate_expired": _("The certificate is outside its dates. Delete it to have a new one made, and check both clocks."),
+        "certificate_invalid": _(
+            "The certificate or its key cannot be used: %(detail)s. Delete both files to have new ones made."
+        ),
+        "certificate_expired": _(
+            "The certificate is outside its dates. Delete it to have a new one made, and check both clocks."
+        ),
         "password_wrong": _("The server refuses this user or password."),
         "anonymous_refused": _("The server does not let anonymous users in. Enter a user and a password."),
         "security_unsupported": _("The server does not offer this security. It offers: %(offered)s."),
-        "too_many_sessions": _("The server has no free session. Close other clients or wait until old sessions expire."),
+        "too_many_sessions": _(
+            "The server has no free session. Close other clients or wait until old sessions expire."
+        ),
         "address_invalid": _(
             "«%(address)s» is not an address. Modbus: holding:100, input:0x48, coil:5, discrete:3 or 40101. OPC UA: "
             "nsu=<namespace>;s=<name>."
         ),
         "type_invalid": _("This data type does not fit the address."),
-        "illegal_function": _("The device does not know this kind of register. Try input instead of holding, or the reverse."),
+        "illegal_function": _(
+            "The device does not know this kind of register. Try input instead of holding, or the reverse."
+        ),
         "illegal_address": _("The device has nothing at this address. Many manuals count from 1: try one less."),
         "illegal_value": _("The device refuses so many registers at once. Lower «Max Registers» on the connection."),
         "device_failure": _("The device reports a failure of its own."),
@@ -271,7 +289,9 @@ def _sentences(env):
         "gateway_no_path": _("The gateway has no way to this unit. Check the unit number."),
         "gateway_no_answer": _("The unit behind the gateway does not answer. Check the unit number and its supply."),
         "no_answer": _("The unit %(unit)s does not answer. Check the unit number."),
-        "answer_mismatch": _("The answer did not fit the question and was thrown away. If it stays so, poll less often."),
+        "answer_mismatch": _(
+            "The answer did not fit the question and was thrown away. If it stays so, poll less often."
+        ),
         "decode_failed": _("The bytes are not of this type. Check data type, length and encoding."),
         "namespace_unknown": _("The server has no namespace «%(namespace)s». Use Browse to pick the address again."),
         "node_unknown": _("The server has no such node. Use Browse to pick the address again."),

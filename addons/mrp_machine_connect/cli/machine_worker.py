@@ -53,9 +53,8 @@ def run(database, threads=32, post=True):
     """
     from psycopg2.extensions import TransactionRollbackError
 
-    from odoo.modules.registry import Registry
-
     from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE, PollingHost, worker_name
+    from odoo.modules.registry import Registry
 
     stop, ready = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,7 +91,9 @@ def run(database, threads=32, post=True):
                     _logger.info("polling as %s", host.holder)
                 ready.set()
                 if post and (poster is None or not poster.is_alive()):
-                    poster = threading.Thread(target=_post, args=(database, stop, ready), name="machine-post", daemon=True)
+                    poster = threading.Thread(
+                        target=_post, args=(database, stop, ready), name="machine-post", daemon=True
+                    )
                     poster.start()
                 host.tick()
             except TransactionRollbackError as conflict:
@@ -141,9 +142,8 @@ def _post(database, stop, ready):
     from psycopg2.extensions import TransactionRollbackError
 
     from odoo import SUPERUSER_ID, api
-    from odoo.modules.registry import Registry
-
     from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE
+    from odoo.modules.registry import Registry
 
     while not stop.is_set():
         began = time.monotonic()

@@ -130,7 +130,9 @@ class PollEngine:
     def busy(self):
         """Return the number of jobs under way or waiting."""
         with self._lock:
-            return sum((lane.job is not None and not lane.answered) + len(lane.waiting) for lane in self._lanes.values())
+            return sum(
+                (lane.job is not None and not lane.answered) + len(lane.waiting) for lane in self._lanes.values()
+            )
 
     def is_reading(self, endpoint):
         """Return whether somebody talks to an endpoint just now."""

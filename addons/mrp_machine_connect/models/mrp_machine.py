@@ -372,7 +372,9 @@ class Machine(models.Model):
         for event_id, data in zip(events.ids, events.mapped("data"), strict=True):
             at = moments[event_id]
             order = self._change_within(data["window"]) if data and "window" in data else None
-            order = order or next((found for start, end, found in loaded if start <= at and (not end or end > at)), None)
+            order = order or next(
+                (found for start, end, found in loaded if start <= at and (not end or end > at)), None
+            )
             if order is None:
                 running = self._running_orders() if running is None else running
                 order = self._order_in_progress(running, at)
@@ -455,12 +457,16 @@ class Machine(models.Model):
         self.ensure_one()
         if ledger is None:
             # sudo: the hot row and the ledger are the poster's own
-            ledger = self.env["mrp.machine.ledger"].sudo().search(
-                [
-                    ("machine_id", "=", self.id),
-                    ("production_id", "=", production.id),
-                    ("workorder_id", "=", workorder.id),
-                ]
+            ledger = (
+                self.env["mrp.machine.ledger"]
+                .sudo()
+                .search(
+                    [
+                        ("machine_id", "=", self.id),
+                        ("production_id", "=", production.id),
+                        ("workorder_id", "=", workorder.id),
+                    ]
+                )
             )
         self.sudo().progress_id.write(
             {

@@ -42,7 +42,8 @@ class MachineCode(models.Model):
     )
 
     _target = models.Constraint(
-        "CHECK (machine_id IS NULL OR template_id IS NULL)", "A code belongs to a machine or to a template, not to both."
+        "CHECK (machine_id IS NULL OR template_id IS NULL)",
+        "A code belongs to a machine or to a template, not to both.",
     )
     _code_unique = models.UniqueIndex(
         "(kind, code, COALESCE(machine_id, 0), COALESCE(template_id, 0), COALESCE(company_id, 0))",
@@ -144,9 +145,7 @@ class MachineCode(models.Model):
         ).sorted(lambda code: bool(code.machine_id))
         if kind == "state":
             return {code.code: {"state": code.state, "reason": code.label or ""} for code in codes}
-        return {
-            code.code: {"code": code.code, "text": code.label or "", "severity": code.severity} for code in codes
-        }
+        return {code.code: {"code": code.code, "text": code.label or "", "severity": code.severity} for code in codes}
 
     def _snapshot(self):
         self.ensure_one()

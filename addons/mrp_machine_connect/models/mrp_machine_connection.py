@@ -58,7 +58,10 @@ class MachineConnection(models.Model):
     host = fields.Char(tracking=True, help="Name or address of the machine or of the converter.")
     port = fields.Integer(default=502, tracking=True, help="502 unless the maker says otherwise.")
     unit_id = fields.Integer(
-        string="Unit", default=1, tracking=True, help="Address of the device on the line or behind the gateway, 0 to 255."
+        string="Unit",
+        default=1,
+        tracking=True,
+        help="Address of the device on the line or behind the gateway, 0 to 255.",
     )
     serial_port = fields.Char(tracking=True, help="/dev/ttyUSB0, on the machine where the poller runs.")
     baudrate = fields.Integer(default=19200)
@@ -87,7 +90,8 @@ class MachineConnection(models.Model):
     )
     user = fields.Char(tracking=True, help="Empty: anonymous.")
     allow_plain_password = fields.Boolean(
-        tracking=True, help="Send the password although the connection is not encrypted. Anybody on the network can read it."
+        tracking=True,
+        help="Send the password although the connection is not encrypted. Anybody on the network can read it.",
     )
     server_certificate_fingerprint = fields.Char(
         tracking=True, help="SHA-256 of the only server certificate that is accepted. Empty: any."
@@ -127,9 +131,12 @@ class MachineConnection(models.Model):
 
     def _compute_password(self):
         # sudo: only whether a secret exists is told, never its value
-        present = self.env["mrp.machine.connection.secret"].sudo().search(
-            [("connection_id", "in", self.ids), ("name", "=", "password")]
-        ).connection_id
+        present = (
+            self.env["mrp.machine.connection.secret"]
+            .sudo()
+            .search([("connection_id", "in", self.ids), ("name", "=", "password")])
+            .connection_id
+        )
         for connection in self:
             connection.password = False
             connection.password_set = connection in present
@@ -319,8 +326,8 @@ class MachineConnection(models.Model):
         connections = super().create(vals_list)
         # sudo: the hot row belongs to the connection; nobody has rights to create one by hand
         for connection in connections.sudo():
-            connection.status_id = self.env["mrp.machine.connection.status"].sudo().create(
-                {"connection_id": connection.id}
+            connection.status_id = (
+                self.env["mrp.machine.connection.status"].sudo().create({"connection_id": connection.id})
             )
         connections._reschedule()
         return connections
@@ -394,9 +401,7 @@ class MachineConnection(models.Model):
                 with driver:
                     return ask(driver)
             except (ConnectionFailed, DriverUnavailable) as error:
-                raise UserError(
-                    sentence(self.env, error.code, error.params, getattr(error, "field", ""))
-                ) from error
+                raise UserError(sentence(self.env, error.code, error.params, getattr(error, "field", ""))) from error
 
     def action_test(self):
         """Reach the machine, read its signals once, and say what answered, or what is wrong."""

@@ -18,7 +18,9 @@ class MachineEndpoint(models.Model):
     key = fields.Char(required=True, readonly=True, help="modbus://10.0.0.5:502")
     holder = fields.Char(readonly=True, help="Which poller holds the lease.")
     lease_until = fields.Datetime(readonly=True, help="By the clock of PostgreSQL.")
-    token = BigInteger(readonly=True, default=0, help="Counts up with each new holder; results of an older one are void.")
+    token = BigInteger(
+        readonly=True, default=0, help="Counts up with each new holder; results of an older one are void."
+    )
 
     _key_unique = models.UniqueIndex("(key)")
 

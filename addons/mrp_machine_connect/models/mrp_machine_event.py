@@ -194,7 +194,16 @@ class MachineEvent(models.Model):
                 sequence += 1
                 rows.append(
                     self._prepare_row(
-                        source, machine, stream, epoch, sequence, signals.get(event.signal), version, event, received, user
+                        source,
+                        machine,
+                        stream,
+                        epoch,
+                        sequence,
+                        signals.get(event.signal),
+                        version,
+                        event,
+                        received,
+                        user,
                     )
                 )
         # By SQL: one statement for the batch, and ON CONFLICT makes a resend harmless. Measured at 1/3 of create().

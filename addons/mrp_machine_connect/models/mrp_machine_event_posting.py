@@ -61,18 +61,28 @@ class MachineEventPosting(models.Model):
         """Return ``{reason: what a supervisor can do}``; addons that know more reasons add theirs."""
         _ = self.env._
         return {
-            "no_order": _("Load the order on the machine, then retry. What counted before the order began can be ignored."),
+            "no_order": _(
+                "Load the order on the machine, then retry. What counted before the order began can be ignored."
+            ),
             "ambiguous": _("Several orders are in progress here. Load the right one on the machine, then retry."),
             "order_closed": _("Choose an open order, or correct the closed one by hand and ignore this."),
             "unknown_code": _("Map the code on the machine. What waited for it is posted by itself."),
             "paused": _("Posting is paused on this machine. It goes on by itself, or resume it now."),
-            "spans_change": _("The order changed while nobody was looking. Split the pieces by «Add or Correct Pieces» and ignore this."),
+            "spans_change": _(
+                "The order changed while nobody was looking. Split the pieces by «Add or Correct Pieces» and ignore this."
+            ),
             "unit": _("The order's unit has nothing to do with pieces. Correct the unit of the signal or the product."),
             "serial": _("Products tracked by serial number need one number a piece. Enter them on the order."),
             "jump": _("The counter moved faster than the machine can work. Check the machine, then release or ignore."),
-            "interrupted": _("The machine itself was without value in between. Check what was made, then release or ignore."),
-            "implausible_drop": _("The counter fell to a value that no reset explains. Check the machine, then release or ignore."),
-            "clock_late": _("The event is older than the machine's late window. Check its clock, then release or ignore."),
+            "interrupted": _(
+                "The machine itself was without value in between. Check what was made, then release or ignore."
+            ),
+            "implausible_drop": _(
+                "The counter fell to a value that no reset explains. Check the machine, then release or ignore."
+            ),
+            "clock_late": _(
+                "The event is older than the machine's late window. Check its clock, then release or ignore."
+            ),
             "clock_early": _("The event lies in the future. Correct the machine's clock, then release or ignore."),
             "error": _("Odoo refused the effect. Read why, put it right on the document, then retry."),
             "no_equipment": _("Choose the equipment on the machine, then retry."),
@@ -144,8 +154,13 @@ class MachineEventPosting(models.Model):
         self._check_supervisor()
         # sudo: see action_retry
         self.sudo().filtered(lambda row: row.state in ("waiting", "held", "failed")).write(
-            {"state": "ignored", "reason": "by_person", "release_reason": reason, "released_by": self.env.user.id,
-             "message": reason}
+            {
+                "state": "ignored",
+                "reason": "by_person",
+                "release_reason": reason,
+                "released_by": self.env.user.id,
+                "message": reason,
+            }
         )
 
     def action_map_code(self):
@@ -164,7 +179,10 @@ class MachineEventPosting(models.Model):
     def action_load_order(self):
         """Open *Load order* on the machine, from the moment of this event on."""
         action = self.machine_id.action_load_order()
-        action["context"] = {**action["context"], "default_date_start": min(self.mapped("occurred")).replace(microsecond=0)}
+        action["context"] = {
+            **action["context"],
+            "default_date_start": min(self.mapped("occurred")).replace(microsecond=0),
+        }
         return action
 
     def action_document(self):

@@ -69,7 +69,9 @@ class MachineInterval(models.Model):
         "EXCLUDE USING gist (machine_id WITH =, int8range(start_us, end_us) WITH &&) DEFERRABLE INITIALLY DEFERRED",
         "Two states of one machine overlap.",
     )
-    _end_after_start = models.Constraint("CHECK (end_us IS NULL OR end_us >= start_us)", "An interval ends after it began.")
+    _end_after_start = models.Constraint(
+        "CHECK (end_us IS NULL OR end_us >= start_us)", "An interval ends after it began."
+    )
     _machine_start = models.Index("(machine_id, start_us DESC)")
     _due = models.Index("(machine_id) WHERE is_due")
 

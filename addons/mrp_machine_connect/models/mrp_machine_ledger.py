@@ -21,7 +21,9 @@ class MachineLedger(models.Model):
     rework = fields.Float(readonly=True, digits=(16, 3), help="By the rework counter.")
     total = fields.Float(readonly=True, digits=(16, 3), help="By the total counter.")
     cycle = fields.Float(string="Cycles", readonly=True, digits=(16, 3), help="Pieces by completed cycles.")
-    adjusted = fields.Float(readonly=True, digits=(16, 3), help="Pieces that people added (or took away) with a reason.")
+    adjusted = fields.Float(
+        readonly=True, digits=(16, 3), help="Pieces that people added (or took away) with a reason."
+    )
     posted = fields.Float(
         readonly=True, digits=(16, 3), help="Pieces that became quantity of the order, in the machine's unit."
     )

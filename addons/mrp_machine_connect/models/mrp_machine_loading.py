@@ -20,7 +20,9 @@ class MachineLoading(models.Model):
     date_end = fields.Datetime(string="To", readonly=True, help="Empty: still loaded.")
     user_id = fields.Many2one("res.users", string="Loaded by", readonly=True, default=lambda self: self.env.user)
 
-    _one_at_a_time = models.UniqueIndex("(machine_id) WHERE date_end IS NULL", "This machine has an order loaded already.")
+    _one_at_a_time = models.UniqueIndex(
+        "(machine_id) WHERE date_end IS NULL", "This machine has an order loaded already."
+    )
 
     @api.model_create_multi
     def create(self, vals_list):

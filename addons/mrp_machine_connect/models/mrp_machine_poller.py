@@ -57,9 +57,7 @@ class MachinePoller(models.AbstractModel):
                 {"holder": holder, "seconds": seconds, "key": endpoint},
             )
             if not cr.fetchone():
-                raise UserError(
-                    self.env._("Somebody else is testing this connection just now. Try again in a moment.")
-                )
+                raise UserError(self.env._("Somebody else is testing this connection just now. Try again in a moment."))
         try:
             yield
         finally:

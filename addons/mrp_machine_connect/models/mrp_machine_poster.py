@@ -53,7 +53,9 @@ class MachinePoster(models.AbstractModel):
 
     @api.model
     def _release_paused(self):
-        ended = self.env["mrp.machine"].search([("pause_until", "!=", False), ("pause_until", "<=", fields.Datetime.now())])
+        ended = self.env["mrp.machine"].search(
+            [("pause_until", "!=", False), ("pause_until", "<=", fields.Datetime.now())]
+        )
         if ended:
             ended.write({"pause_until": False, "pause_reason": False})
 
@@ -177,7 +179,9 @@ class MachinePoster(models.AbstractModel):
         service = self._service(machine)
         for handler in self._handlers():
             if wanted := due.get(handler._handler_name()):
-                mine = [entry_id for entry_id, event_id in zip(entries.ids, events.ids, strict=True) if event_id in wanted]
+                mine = [
+                    entry_id for entry_id, event_id in zip(entries.ids, events.ids, strict=True) if event_id in wanted
+                ]
                 self._post_entries(service.env[handler._name], service, entries.browse(mine), locked, again)
         self.env.flush_all()
         done = [entry_id for entry_id in entries.ids if entry_id not in again]
@@ -334,7 +338,9 @@ class MachinePoster(models.AbstractModel):
             },
         )
         if self.env.cr.rowcount != len(event_ids):
-            raise ValueError(f"{name}: of {len(event_ids)} events {self.env.cr.rowcount} were still to have their effect")
+            raise ValueError(
+                f"{name}: of {len(event_ids)} events {self.env.cr.rowcount} were still to have their effect"
+            )
         rows.invalidate_model()
         self.env["mrp.machine.event"].invalidate_model(["posting_ids", "state"], flush=False)
 

@@ -121,9 +121,13 @@ class MachineSignal(models.Model):
         values = self.value_id.sudo()
         if any(values.mapped("memory")):
             for machine in self.machine_id:
-                names = ", ".join(self.filtered(lambda signal, machine=machine: signal.machine_id == machine).mapped("name"))
+                names = ", ".join(
+                    self.filtered(lambda signal, machine=machine: signal.machine_id == machine).mapped("name")
+                )
                 machine.message_post(
-                    body=self.env._("%s: the address or the kind of counter changed, so counting starts again here.", names)
+                    body=self.env._(
+                        "%s: the address or the kind of counter changed, so counting starts again here.", names
+                    )
                 )
         values.write({"memory": False, "value": False, "at": False, "read_at": False, "raw": False, "quality": False})
 
@@ -131,7 +135,9 @@ class MachineSignal(models.Model):
         """Return the SignalAddress by which the driver reads this signal; its name is the id as text."""
         self.ensure_one()
         return SignalAddress(
-            str(self.id or 0), (self.address or "").strip(), {**self.connection_id._signal_options(), **self._driver_options()}
+            str(self.id or 0),
+            (self.address or "").strip(),
+            {**self.connection_id._signal_options(), **self._driver_options()},
         )
 
     def _counter(self):
@@ -139,7 +145,11 @@ class MachineSignal(models.Model):
         self.ensure_one()
         if self.role == "cycle" and self.fastest_cycle > 0:
             return CounterDescriptor(
-                CounterKind.PULSE, None, "unknown", self.pieces_per_cycle / self.fastest_cycle, max(1.0, self.pieces_per_cycle)
+                CounterKind.PULSE,
+                None,
+                "unknown",
+                self.pieces_per_cycle / self.fastest_cycle,
+                max(1.0, self.pieces_per_cycle),
             )
         if self.role not in COUNTERS:
             return None

@@ -108,14 +108,20 @@ class MachineSignalMixin(models.AbstractModel):
         help="Takes a part of the value before anything else is done with it.",
     )
     extraction_bit = fields.Integer(string="Bit", help="0 is the lowest bit.")
-    extraction_from = fields.Integer(string="From Position", help="First position of the text part; the text begins at 0.")
+    extraction_from = fields.Integer(
+        string="From Position", help="First position of the text part; the text begins at 0."
+    )
     extraction_to = fields.Integer(string="To Position", help="The position after the last one.")
     extraction_pattern = fields.Char(
         string="Pattern", help="A regular expression; its first group is taken, or the whole match."
     )
     scale = fields.Float(default=1.0, digits=(16, 6), help="The value is multiplied by this.")
     offset = fields.Float(default=0.0, digits=(16, 6), help="Added after scaling.")
-    unit = fields.Char(string="Unit of Measure", default="C62", help="Unit of the scaled value as a UN/CEFACT code: C62 pieces, KGM, SEC, KWH …")
+    unit = fields.Char(
+        string="Unit of Measure",
+        default="C62",
+        help="Unit of the scaled value as a UN/CEFACT code: C62 pieces, KGM, SEC, KWH …",
+    )
     deadband = fields.Float(help="Changes smaller than this are noise. Never applied to counters.")
     debounce = fields.Float(string="Debounce (s)", help="A value must stand so long before it speaks.")
     counter_kind = fields.Selection(

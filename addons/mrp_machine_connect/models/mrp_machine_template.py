@@ -122,7 +122,14 @@ class MachineTemplate(models.Model):
                 {
                     **{
                         key: content[key]
-                        for key in ("name", "description", "protocol", "counting_role", "default_port", "default_interval")
+                        for key in (
+                            "name",
+                            "description",
+                            "protocol",
+                            "counting_role",
+                            "default_port",
+                            "default_interval",
+                        )
                     },
                     "signal_ids": [
                         fields.Command.create({key: value for key, value in signal.items() if key in known})

@@ -123,7 +123,11 @@ class MachineWatch(models.AbstractModel):
         activity_type = self._activity_type(kind)
         # The template below is the one mail; the activity's own would be a second.
         machine.with_context(mail_activity_quick_update=True).activity_schedule(
-            activity_type_id=activity_type.id, summary=title, note=text, user_id=user.id, date_deadline=fields.Date.today()
+            activity_type_id=activity_type.id,
+            summary=title,
+            note=text,
+            user_id=user.id,
+            date_deadline=fields.Date.today(),
         )
         template = self.env.ref("mrp_machine_connect.mail_template_silent")
         template.with_context(silent_title=title, silent_text=text).send_mail(

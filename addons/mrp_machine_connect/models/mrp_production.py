@@ -20,7 +20,9 @@ class MrpProduction(models.Model):
 
     def _compute_machine_counts(self):
         postings = dict(
-            self.env["mrp.machine.posting"]._read_group([("production_id", "in", self.ids)], ["production_id"], ["__count"])
+            self.env["mrp.machine.posting"]._read_group(
+                [("production_id", "in", self.ids)], ["production_id"], ["__count"]
+            )
         )
         for production in self:
             production.machine_event_count = postings.get(production, 0)

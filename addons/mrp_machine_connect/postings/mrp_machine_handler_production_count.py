@@ -74,9 +74,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _check_order(self, production, workorder, feeds):
         if production.state in ("done", "cancel") or workorder.state in ("done", "cancel"):
-            raise Waiting(
-                "order_closed", self.env._("%s is closed already.", (workorder or production).display_name)
-            )
+            raise Waiting("order_closed", self.env._("%s is closed already.", (workorder or production).display_name))
         if feeds and production.product_id.tracking == "serial":
             raise Waiting(
                 "serial",

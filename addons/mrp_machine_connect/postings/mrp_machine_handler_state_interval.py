@@ -57,7 +57,9 @@ class MachineHandlerStateInterval(models.AbstractModel):
             raise Ignored("no_change", self.env._("The machine was in this state already."))
         end = current.end_us
         if not current:
-            following = timeline.search([("machine_id", "=", machine.id), ("start_us", ">", at)], order="start_us", limit=1)
+            following = timeline.search(
+                [("machine_id", "=", machine.id), ("start_us", ">", at)], order="start_us", limit=1
+            )
             end = following.start_us
         production, workorder = machine._order_for_time(event)
         values = {

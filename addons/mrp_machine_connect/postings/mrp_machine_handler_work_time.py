@@ -20,11 +20,15 @@ class MachineHandlerWorkTime(models.AbstractModel):
     def _post(self, group, rows):
         machine = rows.machine_id
         # sudo: the timeline is the poster's own; the time lines themselves are written as the service user
-        intervals = self.env["mrp.machine.interval"].sudo().search([("machine_id", "=", machine.id), ("is_due", "=", True)])
+        intervals = (
+            self.env["mrp.machine.interval"].sudo().search([("machine_id", "=", machine.id), ("is_due", "=", True)])
+        )
         lines = intervals._project(self.env)
         return self._posting(
             rows,
-            self.env._("%(count)s time lines on %(workcenter)s", count=len(lines), workcenter=machine.workcenter_id.name)
+            self.env._(
+                "%(count)s time lines on %(workcenter)s", count=len(lines), workcenter=machine.workcenter_id.name
+            )
             if machine.workcenter_id
             else self.env._("No work center, no time booked"),
             lines[-1:] or None,

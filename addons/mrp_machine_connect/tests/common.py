@@ -57,7 +57,13 @@ class MachineConnectCommon(TransactionCase):
     def make_machine(cls, code, workcenter=None, **values):
         """Return a machine that accepts events of any age: the tests' day is not today."""
         return cls.env["mrp.machine"].create(
-            {"name": code.title(), "code": code, "workcenter_id": workcenter and workcenter.id, "late_window": 0, **values}
+            {
+                "name": code.title(),
+                "code": code,
+                "workcenter_id": workcenter and workcenter.id,
+                "late_window": 0,
+                **values,
+            }
         )
 
     @classmethod
@@ -90,7 +96,14 @@ class MachineConnectCommon(TransactionCase):
         return self.event(
             "production.count",
             seconds,
-            {"kind": kind, "delta": pieces, "total_before": before, "total_after": before + pieces, "unit": "C62", **data},
+            {
+                "kind": kind,
+                "delta": pieces,
+                "total_before": before,
+                "total_after": before + pieces,
+                "unit": "C62",
+                **data,
+            },
         )
 
     def cycle(self, seconds, qty=1):

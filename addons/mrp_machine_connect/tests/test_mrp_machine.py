@@ -1,8 +1,8 @@
+from psycopg2 import IntegrityError
+
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
-
-from psycopg2 import IntegrityError
 
 from .common import MachineConnectCommon
 
@@ -80,7 +80,13 @@ class TestMachine(MachineConnectCommon):
         other = self.make_machine("other")
         with self.assertRaisesRegex(ValidationError, "in another way"), self.env.cr.savepoint():
             self.env["mrp.machine.connection"].create(
-                {"machine_id": other.id, "protocol": "modbus", "host": "127.0.0.1", "port": 15999, "polled_by": "worker"}
+                {
+                    "machine_id": other.id,
+                    "protocol": "modbus",
+                    "host": "127.0.0.1",
+                    "port": 15999,
+                    "polled_by": "worker",
+                }
             )
 
         shared = self.env["mrp.machine.connection"].create(

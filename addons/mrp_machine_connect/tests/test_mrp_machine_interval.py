@@ -1,7 +1,7 @@
+from psycopg2 import IntegrityError
+
 from odoo.tests import tagged
 from odoo.tools import mute_logger
-
-from psycopg2 import IntegrityError
 
 from .common import MachineConnectCommon
 
@@ -12,7 +12,8 @@ class TestMachineInterval(MachineConnectCommon):
         intervals = self.env["mrp.machine.interval"].search([("machine_id", "=", self.machine.id)], order="start_us")
         began = self.at(0).timestamp()
         return [
-            (row.state, row.start_us / 1e6 - began, row.end_us / 1e6 - began if row.end_us else None) for row in intervals
+            (row.state, row.start_us / 1e6 - began, row.end_us / 1e6 - began if row.end_us else None)
+            for row in intervals
         ]
 
     def lines(self):
@@ -22,9 +23,7 @@ class TestMachineInterval(MachineConnectCommon):
         ]
 
     def test_states_become_a_timeline(self):
-        self.receive(
-            self.machine, self.state("running", 0), self.state("fault", 100), self.state("running", 400.25)
-        )
+        self.receive(self.machine, self.state("running", 0), self.state("fault", 100), self.state("running", 400.25))
 
         self.post()
 
@@ -136,13 +135,13 @@ class TestMachineInterval(MachineConnectCommon):
 
         self.receive(self.machine, self.state("running", 500))
         self.post()
-        self.assertEqual(
-            self.lines(), [("Fully Productive Time", 100, True), ("Equipment Failure", 400, False)]
-        )
+        self.assertEqual(self.lines(), [("Fully Productive Time", 100, True), ("Equipment Failure", 400, False)])
 
     def test_without_an_order_only_real_stops_are_booked(self):
         idle = self.idle_machine
-        self.receive(idle, self.state("running", 0), self.state("idle", 100), self.state("fault", 500), self.state("off", 900))
+        self.receive(
+            idle, self.state("running", 0), self.state("idle", 100), self.state("fault", 500), self.state("off", 900)
+        )
 
         self.post()
 
@@ -218,5 +217,7 @@ class TestMachineInterval(MachineConnectCommon):
         self.receive(self.machine, self.state("running", 0.000001), self.state("held", 0.000003))
         self.post()
 
-        first = self.env["mrp.machine.interval"].search([("machine_id", "=", self.machine.id)], order="start_us", limit=1)
+        first = self.env["mrp.machine.interval"].search(
+            [("machine_id", "=", self.machine.id)], order="start_us", limit=1
+        )
         self.assertEqual(first.end_us - first.start_us, 2)

@@ -309,7 +309,9 @@ class TestMachinePoster(MachineConnectCommon):
         self.assertEqual(self.states(bad), ["waiting"])
 
     def test_every_event_is_explained_by_exactly_one_row_a_handler(self):
-        self.receive(self.machine, self.count(5), self.state("running", 1), self.event("meter.reading", 5, {"value": 3}))
+        self.receive(
+            self.machine, self.count(5), self.state("running", 1), self.event("meter.reading", 5, {"value": 3})
+        )
         self.post()
         self.post()
 

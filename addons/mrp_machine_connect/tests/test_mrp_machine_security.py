@@ -92,11 +92,19 @@ class TestMachineSecurity(MachineConnectCommon):
             "mrp.machine.stream",
         ):
             with self.subTest(model=model):
-                self.assertTrue(self.env[model].search_count([("machine_id", "=", self.machine.id)] if model != "mrp.machine" else []))
+                self.assertTrue(
+                    self.env[model].search_count(
+                        [("machine_id", "=", self.machine.id)] if model != "mrp.machine" else []
+                    )
+                )
                 self.assertFalse(
                     self.env[model]
                     .with_user(stranger)
-                    .search([("machine_id", "=", self.machine.id)] if model != "mrp.machine" else [("id", "=", self.machine.id)])
+                    .search(
+                        [("machine_id", "=", self.machine.id)]
+                        if model != "mrp.machine"
+                        else [("id", "=", self.machine.id)]
+                    )
                 )
         with self.assertRaises(AccessError), mute_logger("odoo.addons.base.models.ir_rule"):
             self.machine.with_user(stranger).read(["name"])
@@ -120,7 +128,10 @@ class TestMachineSecurity(MachineConnectCommon):
         operator = self.users["operator"]
         machine = self.machine.with_user(operator)
         self.env["mrp.machine.loading"].with_user(operator)._load(
-            machine, self.order.with_user(operator), self.workorder.with_user(operator), self.at(10).replace(tzinfo=None)
+            machine,
+            self.order.with_user(operator),
+            self.workorder.with_user(operator),
+            self.at(10).replace(tzinfo=None),
         )
         machine._adjust("good", 2, "Counted by hand", at=self.at(20).replace(tzinfo=None))
         self.post()

@@ -22,7 +22,13 @@ class TestMachineWatch(MachineConnectCommon):
         )
         cls.machine.responsible_id = cls.ann
         cls.connection = cls.env["mrp.machine.connection"].create(
-            {"machine_id": cls.machine.id, "protocol": "modbus", "host": "127.0.0.1", "polled_by": "worker", "interval": 1}
+            {
+                "machine_id": cls.machine.id,
+                "protocol": "modbus",
+                "host": "127.0.0.1",
+                "polled_by": "worker",
+                "interval": 1,
+            }
         )
         cls.status = cls.connection.status_id
         cls.watch = cls.env["mrp.machine.watch"]
@@ -95,8 +101,6 @@ class TestMachineWatch(MachineConnectCommon):
         self.assertEqual(self.activities().mapped("summary"), ["No machine worker is running"])
         self.assertTrue(worker.silent_since)
 
-        self.env["mrp.machine.worker"].create(
-            {"name": "host:2", "kind": "worker", "last_seen": fields.Datetime.now()}
-        )
+        self.env["mrp.machine.worker"].create({"name": "host:2", "kind": "worker", "last_seen": fields.Datetime.now()})
         self.look()
         self.assertFalse(self.activities())

@@ -41,7 +41,9 @@ class TestMachineFedWorkorder(MachineConnectCommon):
 
         self.workorder.button_finish()
 
-        self.assertEqual((self.workorder.state, self.workorder.qty_produced, self.order.qty_producing), ("done", 12, 12))
+        self.assertEqual(
+            (self.workorder.state, self.workorder.qty_produced, self.order.qty_producing), ("done", 12, 12)
+        )
 
     def test_finish_without_a_count_books_nothing(self):
         self.workorder.button_start()

@@ -12,7 +12,30 @@ from .modbus_types import BIT_TABLES, examine, swap_bytes
 
 _new = object.__new__
 _fill = object.__setattr__
-_GOOD = Quality.GOOD
+
+
+def good_reading(signal, value, at, raw):
+    """Return ``Reading(signal, value, at, at, raw=raw)`` at half the cost.
+
+    A frozen dataclass sets its fields one by one through ``object.__setattr__``; at 25 values a poll this alone would
+    cost as much as the exchange with the device.
+    """
+    reading = _new(Reading)
+    _fill(
+        reading,
+        "__dict__",
+        {
+            "signal": signal,
+            "value": value,
+            "at": at,
+            "read_at": at,
+            "quality": Quality.GOOD,
+            "code": "",
+            "status": None,
+            "raw": raw,
+        },
+    )
+    return reading
 
 
 def bad_reading(signal, code, at, status=None, raw=None):
@@ -104,23 +127,7 @@ class Block:
                         code = getattr(error, "code", "decode_failed")
                         readings[index] = bad_reading(name, code, at, raw=raw)
                         continue
-                # Reading(name, value, at, at, raw=raw) at half the cost: a frozen dataclass sets its fields one by one
-                # through object.__setattr__, and 25 of them would cost as much as the exchange with the device.
-                readings[index] = reading = _new(Reading)
-                _fill(
-                    reading,
-                    "__dict__",
-                    {
-                        "signal": name,
-                        "value": value,
-                        "at": at,
-                        "read_at": at,
-                        "quality": _GOOD,
-                        "code": "",
-                        "status": None,
-                        "raw": raw,
-                    },
-                )
+                readings[index] = good_reading(name, value, at, raw)
 
     def _good_bits(self, payload, at, readings):
         for (_unit, _table, address, _count), slots in self.parts:
@@ -128,7 +135,7 @@ class Block:
             value = payload[offset >> 3] >> (offset & 7) & 1 == 1  # the first item is the lowest bit (V1.1b3, 6.1)
             for index, name, _layout in slots:
                 raw = {"unit": self.unit, "table": self.table, "address": address, "registers": [value]}
-                readings[index] = Reading(name, value, at, at, raw=raw)
+                readings[index] = good_reading(name, value, at, raw)
 
     def bad(self, code, at, readings, status=None):
         """Put bad readings into the places of all signals of this block."""
