@@ -6,6 +6,8 @@ import sys
 from . import environment, odoo_source, virtualenv
 from .environment import ADDONS, HOME, PURE_PACKAGE_PARENT, ROOT, Problem
 
+PROGRAM = (virtualenv.PYTHON, "-m", "odoo")
+
 
 def configuration(cluster, name, **settings):
     """Write a configuration file for Odoo and return its path.
@@ -50,7 +52,7 @@ def variables(cluster=None, with_odoo=True):
 def command(configuration_file, *arguments):
     """A command line of Odoo: ``command(conf, "server", "-d", "demo")``."""
     verb, *rest = arguments
-    return [virtualenv.PYTHON, "-m", "odoo", verb, "-c", configuration_file, *rest]
+    return [*PROGRAM, verb, "-c", configuration_file, *rest]
 
 
 def run_python(cluster, configuration_file, database, code):
@@ -97,4 +99,4 @@ def worker_command(*arguments):
     """
     if not has_worker():
         raise Problem("There is no worker in this clone yet: mrp_machine_connect/cli/machine_worker.py is missing")
-    return [virtualenv.PYTHON, "-m", "odoo", "machine_worker", *arguments]
+    return [*PROGRAM, "machine_worker", *arguments]

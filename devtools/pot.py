@@ -1,7 +1,11 @@
 """How are the translation templates made? Odoo's own export, run on a copy of the template with today's code."""
 
+import re
+
 from . import environment, odoo_process, postgres, ready, template
-from .environment import Problem, say
+from .environment import ADDONS, ROOT, Problem, say
+
+DATES = re.compile(r'^"(?:POT-Creation|PO-Revision)-Date: .*"\n', re.MULTILINE)
 
 
 def main():
@@ -18,7 +22,7 @@ def main():
             cluster.clone(cluster.database(template.ours()), database)
             template.update(cluster, database, log="update-pot")
         environment.run(
-            odoo_process.command(configuration, "i18n", "export", "-d", database, *environment.addons()),
+            [*odoo_process.PROGRAM, "i18n", "export", "-c", configuration, "-d", database, *environment.addons()],
             log="pot",
             problem="The translation templates could not be written.",
             env=odoo_process.variables(cluster),
@@ -26,4 +30,7 @@ def main():
     finally:
         cluster.drop(database)
     for name in environment.addons():
-        say(f"addons/{name}/i18n/{name}.pot")
+        path = ADDONS / name / "i18n" / f"{name}.pot"
+        # Without its dates the file changes only when a text does.
+        path.write_text(DATES.sub("", path.read_text()))
+        say(str(path.relative_to(ROOT)))

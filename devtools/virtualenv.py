@@ -12,6 +12,9 @@ VENV = HOME / "venv"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = (ROOT / "requirements-dev.txt", ROOT / "requirements.txt", ROOT / "constraints.txt")
 
+# Compiling everything takes a third of the time, and most of it is never imported.
+PIP_OPTIONS = ["--disable-pip-version-check", "--no-compile"]
+
 
 def requirements_fingerprint():
     """A word that changes when the Python or the wanted packages do."""
@@ -42,10 +45,10 @@ def create(folder, arguments, fallback=None):
         install = ["uv", "pip", "install", "--quiet", "--python", python]
     elif importlib.util.find_spec("ensurepip"):
         _make(folder, [sys.executable, "-m", "venv", folder])
-        install = [python, "-m", "pip", "install", "--disable-pip-version-check"]
+        install = [python, "-m", "pip", "install", *PIP_OPTIONS]
     elif importlib.util.find_spec("pip"):
         _make(folder, [sys.executable, "-m", "venv", "--without-pip", folder])
-        install = [sys.executable, "-m", "pip", "--python", python, "install", "--disable-pip-version-check"]
+        install = [sys.executable, "-m", "pip", "--python", python, "install", *PIP_OPTIONS]
     else:
         raise Problem("Python's pip is missing: apt-get install python3-venv")
     try:

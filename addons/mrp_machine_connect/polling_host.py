@@ -319,14 +319,14 @@ class PollingHost:
         if not self.leases:
             return
         with self.registry.cursor() as cr:
-            kept = cr.execute_values(
+            kept = _execute_values(
+                cr,
                 f"""UPDATE mrp_machine_endpoint endpoint
                        SET lease_until = {NOW} + {LEASE} * interval '1 second'
                       FROM (VALUES %s) AS mine (id, token)
                      WHERE endpoint.id = mine.id AND endpoint.token = mine.token
                  RETURNING endpoint.id""",
                 list(self.leases.items()),
-                page_size=len(self.leases),
                 fetch=True,
             )
         self._drop(self.leases.keys() - {row[0] for row in kept})
@@ -349,12 +349,12 @@ class PollingHost:
         leases = dict(leases)
         self._drop(leases)
         with self.registry.cursor() as cr:
-            cr.execute_values(
+            _execute_values(
+                cr,
                 """UPDATE mrp_machine_endpoint endpoint SET holder = NULL, lease_until = NULL
                      FROM (VALUES %s) AS mine (id, token)
                     WHERE endpoint.id = mine.id AND endpoint.token = mine.token""",
                 list(leases.items()),
-                page_size=len(leases),
             )
 
     def _drop(self, endpoint_ids):
@@ -404,6 +404,9 @@ class PollingHost:
                 if plan:
                     fresh.lost, fresh.failures = plan.lost, plan.failures
                 self.plans[connection_id] = fresh
+        used = {plan.endpoint_id for plan in self.plans.values()}
+        # An endpoint that no connection names any more would take the place of one that has to be polled.
+        self._release({key: token for key, token in self.leases.items() if key not in used})
 
     def _plan(self, connection, row, signature):
         """Build what is needed to poll one connection, from its records."""
@@ -541,7 +544,8 @@ class PollingHost:
         plans = {plan.connection_id: plan for outcome in outcomes if (plan := self.plans.get(outcome.key))}
         if not plans:
             return set()
-        rows = cr.execute_values(
+        rows = _execute_values(
+            cr,
             """SELECT mine.connection_id, connection.write_date, machine.write_date, machine.mapping_version
                  FROM mrp_machine_endpoint endpoint
                  JOIN (VALUES %s) AS mine (connection_id, id, token)
@@ -550,7 +554,6 @@ class PollingHost:
                  JOIN mrp_machine machine ON machine.id = connection.machine_id
                 ORDER BY endpoint.id FOR SHARE OF endpoint""",
             sorted((key, plan.endpoint_id, self.leases.get(plan.endpoint_id, -1)) for key, plan in plans.items()),
-            page_size=len(plans),
             fetch=True,
         )
         return {
@@ -628,7 +631,8 @@ class PollingHost:
             )
             for value_id, text, reading, memory in values
         }
-        cr.execute_values(
+        _execute_values(
+            cr,
             """UPDATE mrp_machine_signal_value hot
                   SET value = coalesce(new.value, hot.value), at = new.at, read_at = new.read_at,
                       quality = new.quality, code = new.code, raw = new.raw::jsonb, memory = new.memory::jsonb
@@ -636,7 +640,6 @@ class PollingHost:
                 WHERE hot.id = new.id""",
             list(rows.values()),
             template="(%s, %s::varchar, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s)",
-            page_size=len(rows),
         )
 
     def _write_statuses(self, cr, statuses):
@@ -659,7 +662,8 @@ class PollingHost:
                 failed,
             )
             plan.skipped = 0
-        cr.execute_values(
+        _execute_values(
+            cr,
             f"""UPDATE mrp_machine_connection_status hot
                    SET last_try = new.tried, last_ok = coalesce(new.ok, hot.last_ok), failures = new.failures,
                        code = new.code, params = new.params::jsonb, seconds = new.seconds,
@@ -671,13 +675,13 @@ class PollingHost:
                  WHERE hot.connection_id = new.id""",
             list(rows.values()),
             template="(%s, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s, %s, %s, %s)",
-            page_size=len(rows),
         )
 
     def _write_machines(self, cr, machines):
         if not machines:
             return
-        cr.execute_values(
+        _execute_values(
+            cr,
             """UPDATE mrp_machine_status hot
                   SET health = CASE WHEN hot.health = 'silent' AND new.health = 'failing' THEN 'silent'
                                     ELSE new.health END,
@@ -685,7 +689,6 @@ class PollingHost:
                  FROM (VALUES %s) AS new (id, health, seen) WHERE hot.machine_id = new.id""",
             [(machine_id, health, _naive(seen)) for machine_id, (health, seen) in machines.items()],
             template="(%s, %s, %s::timestamp)",
-            page_size=len(machines),
         )
 
     def _wake_poster(self):
@@ -693,6 +696,14 @@ class PollingHost:
         if self.polled_by == "cron":
             with self.registry.cursor() as cr:
                 api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]._wake()
+
+
+def _execute_values(cr, query, rows, template=None, fetch=False):
+    """Run one statement with the ``VALUES`` of many rows; that it met another transaction is no error to be logged."""
+    template = template or f"({', '.join(['%s'] * len(rows[0]))})"
+    values = ", ".join(cr.mogrify(template, row).decode() for row in rows)
+    cr.execute(query.replace("VALUES %s", f"VALUES {values}"), log_exceptions=False)
+    return cr.fetchall() if fetch else None
 
 
 def _judged(outcome):

@@ -1,5 +1,7 @@
 """How the pure core's codes are said to a person: what happened, where, and what to do. Odoo words and translates."""
 
+import re
+
 from .machine_connect.drivers.modbus_types import parse_address
 
 #: Seconds that a machine's clock may differ from ours without a word.
@@ -26,27 +28,58 @@ UNIT_SIGNS = {
 }
 
 
+#: What the drivers and the mapping call a setting -> the field of the connection, the signal or the machine.
+FIELDS = {
+    "application_uri": "certificate",
+    "certificate_path": "certificate",
+    "key_path": "certificate",
+    "counter": "counter_kind",
+    "extraction": "extraction",
+    "table": "state_table",
+    "codes": "code_ids",
+    "zone": "clock_zone",
+    "signals": "signal_ids",
+    "index": "address",
+}
+#: Which parameter of a code chooses another sentence for it: ``certificate_expired:server``.
+VARIANTS = ("hint", "side", "step")
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+
 def field_label(env, field):
     """Return the name of a driver's option as it stands on the form, or the option itself."""
-    names = {"password": "password", "signals": "signal_ids"}
-    connection = env["mrp.machine.connection"]._fields
-    signal = env["mrp.machine.signal"]._fields
-    name = names.get(field, field)
-    described = connection.get(name) or signal.get(name)
-    return described._description_string(env) if described is not None else field
+    name = FIELDS.get(field, field)
+    for model in ("mrp.machine.connection", "mrp.machine.signal", "mrp.machine"):
+        described = env[model]._fields.get(name)
+        if described is not None:
+            return described._description_string(env)
+    return field
 
 
 def sentence(env, code, params=None, field=""):
-    """Return one sentence, or two, about a code of ``machine_connect.errors``.
+    """Return one sentence, or two, about a code of ``machine_connect.errors``: what is wrong, and what to do.
 
     :param str code: from ``machine_connect.errors.CODES``
     :param dict params: what the code concerns
     :param str field: the option it concerns, put in front by its name on the form
     """
-    values = _Named(params or {})
-    words = _sentences(env).get(code)
-    text = words % values if words else env._("The connection failed (%s).", code)
+    values = {key: value for key, value in (params or {}).items() if value not in (None, "", "-")}
+    words = _words(env, code, values)
+    text = words % _Named(values) if words else env._("The connection failed (%s).", code)
     return f"{field_label(env, field)}: {text}" if field else text
+
+
+def _words(env, code, values):
+    """Return the sentence of a code that fits what is known; None where the code is none of ours."""
+    sentences = _sentences(env)
+    for name in VARIANTS:
+        words = sentences.get(f"{code}:{values[name]}") if name in values else None
+        if words:
+            return words
+    words = sentences.get(code)
+    if words and f"{code}:bare" in sentences and any(name not in values for name in _PLACEHOLDER.findall(words)):
+        return sentences[f"{code}:bare"]
+    return words
 
 
 def where(env, signal):
@@ -215,20 +248,28 @@ class _Named(dict):
 
 
 def _sentences(env):
+    """Return ``{code: sentence}``; ``code:bare`` where nothing more is known, ``code:variant`` for some cases of it."""
     _ = env._
     return {
+        # The connection's settings
         "missing": _("This is needed."),
         "not_a_number": _("This must be a number."),
         "out_of_range": _("This number is outside its range (%(minimum)s to %(maximum)s)."),
-        "unknown_choice": _("«%(value)s» is not one of the choices."),
-        "unknown_option": _("The protocol has no such setting."),
+        "out_of_range:bare": _("This number cannot be used: it is too small, or 0."),
+        "unknown_choice": _("«%(value)s» is not one of the choices: %(choices)s."),
+        "unknown_choice:bare": _("This is not one of the choices."),
+        "unknown_option": _("This protocol has no such setting. Leave it empty."),
         "host_invalid": _(
-            "«%(value)s» is neither the name nor the address of a machine. Write it without http:// or a port."
+            "«%(value)s» is neither the name nor the address of a machine. Write it without http:// and without a port."
         ),
+        "host_invalid:bare": _("This is neither the name nor the address of a machine."),
         "url_invalid": _("«%(value)s» is not an OPC UA address. It looks like opc.tcp://host:4840."),
+        "url_invalid:user": _("Leave user and password out of the address; they have fields of their own."),
         "password_unprotected": _(
-            "The password would be sent in clear. Choose a security policy, or allow the plain password on this connection."
+            "The password of «%(user)s» would be sent in clear. Choose a security policy, or allow the plain password on "
+            "this connection."
         ),
+        # Reaching the machine
         "library_missing": _(
             "The Python library %(library)s is missing on the server. Install it: pip install '%(requirement)s'."
         ),
@@ -238,65 +279,120 @@ def _sentences(env):
             "is switched on."
         ),
         "connection_timeout": _(
-            "Nothing answered within %(timeout)s s. Check the address, the cable and whether a firewall lies between."
+            "%(host)s does not answer. Check the address, the cable, and whether a firewall lies between; a slow device "
+            "needs a longer time-out."
+        ),
+        "connection_timeout:name": _(
+            "Nobody could say in time which address «%(host)s» has. Write the IP address, or ask for the name server."
         ),
         "connection_lost": _("The machine hung up. Some devices serve only one client: is another program connected?"),
-        "unreachable": _("There is no way from this server to that network. Ask the network's administrator."),
-        "serial_not_found": _("There is no serial port «%(port)s» on the machine where the poller runs."),
-        "serial_denied": _(
-            "The serial port «%(port)s» may not be opened. Add the poller's user to the group «dialout»."
+        "unreachable": _(
+            "There is no way from this server to the network of «%(host)s». Check the address, or ask the network's "
+            "administrator."
         ),
-        "serial_busy": _("The serial port «%(port)s» is used by another program."),
+        "serial_not_found": _(
+            "There is no serial port «%(serial_port)s» where the poller runs. On Linux it looks like /dev/ttyUSB0."
+        ),
+        "serial_not_found:bare": _("This is not a serial port. On Linux it looks like /dev/ttyUSB0."),
+        "serial_denied": _(
+            "The serial port «%(serial_port)s» may not be opened. Add the poller's user to the group «dialout»."
+        ),
+        "serial_busy": _("The serial port «%(serial_port)s» is used by another program. Close that one."),
         "protocol_error": _(
-            "What answers there speaks another protocol. Check port and protocol (Modbus TCP or RTU over TCP)."
+            "What answers there speaks another protocol. Check the port and the protocol; a serial converter may need "
+            "RTU over TCP."
         ),
         "deadline": _(
             "The machine did not answer all questions within %(seconds)s s. Read fewer signals or poll less often."
         ),
         "internal": _("The driver failed (%(error)s). The server's log says more; please report it."),
+        # Security of OPC UA
         "certificate_rejected": _(
-            "The server does not trust our certificate. Ask its administrator to trust the certificate shown below, then "
-            "test again."
+            "The server does not trust our certificate. Ask its administrator to trust the one that is shown on the "
+            "connection, then test again."
         ),
         "certificate_untrusted": _(
             "The server shows another certificate (%(fingerprint)s) than the expected one. If it was renewed on purpose, "
             "enter the new fingerprint."
         ),
+        "certificate_untrusted:bare": _(
+            "The server does not show the expected certificate. Check the address; if the certificate was taken away on "
+            "purpose, empty the fingerprint."
+        ),
         "certificate_invalid": _(
-            "The certificate or its key cannot be used: %(detail)s. Delete both files to have new ones made."
+            "Our certificate or its key cannot be used: %(detail)s. Delete both files to have new ones made."
+        ),
+        "certificate_invalid:server": _(
+            "The server's certificate cannot be used: %(detail)s. Ask the server's administrator for a new one."
+        ),
+        "certificate_invalid:sha256": _(
+            "This is not a SHA-256 fingerprint. It has 64 hexadecimal digits; the server's administrator can tell it."
         ),
         "certificate_expired": _(
-            "The certificate is outside its dates. Delete it to have a new one made, and check both clocks."
+            "Our certificate is good from %(not_before)s to %(not_after)s only. Delete its files to have a new one made, "
+            "and check the clocks of both sides."
         ),
-        "password_wrong": _("The server refuses this user or password."),
-        "anonymous_refused": _("The server does not let anonymous users in. Enter a user and a password."),
-        "security_unsupported": _("The server does not offer this security. It offers: %(offered)s."),
+        "certificate_expired:bare": _(
+            "The server finds our certificate outside its dates. Delete its files to have a new one made, and check the "
+            "clocks of both sides."
+        ),
+        "certificate_expired:server": _(
+            "The server's certificate is good from %(not_before)s to %(not_after)s only. Ask its administrator for a new "
+            "one, or enter its fingerprint to accept it all the same."
+        ),
+        "password_wrong": _("The server refuses this user or password. Enter both again, or ask its administrator."),
+        "anonymous_refused": _("The server lets nobody in without a name. Enter a user and a password."),
+        "security_unsupported": _("The server does not offer this. It offers: %(offered)s. Choose one of these."),
+        "security_unsupported:bare": _("The server does not take this security. Choose another one."),
         "too_many_sessions": _(
-            "The server has no free session. Close other clients or wait until old sessions expire."
+            "The server has no free session. Close other clients, or wait until old sessions have ended."
         ),
+        # What a signal means
+        "expression_invalid": _("This pattern may not be used (%(reason)s)."),
+        "unknown_zone": _("There is no time zone «%(zone)s»."),
+        # Where a signal stands
         "address_invalid": _(
             "«%(address)s» is not an address. Modbus: holding:100, input:0x48, coil:5, discrete:3 or 40101. OPC UA: "
             "nsu=<namespace>;s=<name>."
         ),
-        "type_invalid": _("This data type does not fit the address."),
+        "address_invalid:nsu": _(
+            "«%(address)s» names its namespace by a number, which is another one after the server's next start. Write "
+            "nsu=<namespace>, or pick the address by Browse."
+        ),
+        "address_invalid:server": _("«%(address)s» is a node of another server. Connect that one."),
+        "type_invalid": _(
+            "This data type does not fit what stands there. Choose the one that the maker's manual gives; for OPC UA, "
+            "leave it empty."
+        ),
         "illegal_function": _(
             "The device does not know this kind of register. Try input instead of holding, or the reverse."
         ),
-        "illegal_address": _("The device has nothing at this address. Many manuals count from 1: try one less."),
+        "illegal_address": _(
+            "The device has nothing at «%(address)s». Many manuals count from 1: try one less, and check the unit."
+        ),
         "illegal_value": _("The device refuses so many registers at once. Lower «Max Registers» on the connection."),
-        "device_failure": _("The device reports a failure of its own."),
+        "device_failure": _("The device reports a failure of its own. Check the unit, and look at the device itself."),
         "device_busy": _("The device is busy. Poll less often."),
-        "gateway_no_path": _("The gateway has no way to this unit. Check the unit number."),
-        "gateway_no_answer": _("The unit behind the gateway does not answer. Check the unit number and its supply."),
-        "no_answer": _("The unit %(unit)s does not answer. Check the unit number."),
+        "gateway_no_path": _("The gateway has no way to unit %(unit)s. Check the unit."),
+        "gateway_no_path:bare": _("The gateway has no way to this unit. Check the unit."),
+        "gateway_no_answer": _("Unit %(unit)s behind the gateway does not answer. Check the unit and its supply."),
+        "gateway_no_answer:bare": _("The unit behind the gateway does not answer. Check the unit and its supply."),
+        "no_answer": _("Unit %(unit)s does not answer. Check the unit and the supply of the device."),
+        "no_answer:bare": _("The device behind the server does not answer. Check its supply and its cable."),
         "answer_mismatch": _(
             "The answer did not fit the question and was thrown away. If it stays so, poll less often."
         ),
-        "decode_failed": _("The bytes are not of this type. Check data type, length and encoding."),
+        "decode_failed": _(
+            "What stands there is not of this data type. Check data type, word order, length and encoding."
+        ),
         "namespace_unknown": _("The server has no namespace «%(namespace)s». Use Browse to pick the address again."),
-        "node_unknown": _("The server has no such node. Use Browse to pick the address again."),
-        "node_not_a_variable": _("This node is a folder and has no value. Use Browse to pick one below it."),
-        "access_denied": _("The server does not let this user read the value."),
-        "bad_status": _("The device marks the value as bad (%(status)s)."),
-        "unavailable": _("The machine itself says that it has no value now."),
+        "namespace_unknown:bare": _("The server has no such namespace. Use Browse to pick the address again."),
+        "node_unknown": _("The server has no node «%(address)s». Use Browse to pick the address again."),
+        "node_not_a_variable": _("«%(address)s» is a folder and has no value. Use Browse to pick one below it."),
+        "access_denied": _(
+            "The server does not let this user read the value. Ask its administrator for the right to, or enter another "
+            "user."
+        ),
+        "bad_status": _("The device marks the value as bad (%(status)s). Look at the machine; the value is not used."),
+        "unavailable": _("The machine itself says that it has no value now. It is read again by itself."),
     }

@@ -43,12 +43,14 @@ class Screen:
         self.page.get_by_role("menuitem", name=name, exact=True).click()
         return self.settle()
 
-    def menu(self, identifier):
-        """Open a menu of the app by its external identifier, and the group it lies in."""
-        entry = self.page.locator(f'[data-menu-xmlid="{identifier}"]')
-        if not entry.is_visible():
-            self.page.locator(".o_menu_sections .dropdown-toggle", has_text=self._group_of(identifier)).first.click()
-        entry.click()
+    def menu(self, *names):
+        """Open a menu of the app by the words that people see: ``menu("Reporting", "Counts")``."""
+        *groups, last = names
+        for group in groups:
+            self.page.locator(".o_menu_sections button", has_text=re.compile(f"^{re.escape(group)}$")).click()
+            self.page.get_by_role("menuitem", name=last, exact=True).click()
+        if not groups:
+            self.page.locator(".o_menu_sections > a, .o_menu_sections > *", has_text=re.compile(f"^{re.escape(last)}$")).first.click()
         return self.settle()
 
     def settle(self):
@@ -158,19 +160,33 @@ class Screen:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
 
-    def _group_of(self, identifier):
-        return re.compile({"report": "Reporting", "config": "Configuration"}[identifier])
+    def call(self, model, method, *args, **kwargs):
+        """Call a method of a model as the web client does, and return what it answers."""
+        answer = self.page.evaluate(CALL, {"model": model, "method": method, "args": args, "kwargs": kwargs})
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def ids(self, model, domain=(), **kwargs):
+        return self.call(model, "search", list(domain), **kwargs)
+
+    def menus(self, root="mrp_machine_connect.mrp_machine_connect_menu_root"):
+        """Return ``[(names, external identifier, id of the action)]`` of an app, in the order in which people see them."""
+        found = self.page.evaluate("async () => (await fetch('/web/webclient/load_menus')).json()")
+        return list(_leaves(found, next(menu for menu in found.values() if menu.get("xmlid") == root)))
 
 
-def menus(server, root="mrp_machine_connect.mrp_machine_connect_menu_root"):
-    """Return ``[(path of names, id of the action)]`` of an app, in the order in which people see them."""
-    found = server.call("ir.ui.menu", "load_web_menus", False)
-    return list(_leaves(found, next(menu for menu in found.values() if menu.get("xmlid") == root)))
+CALL = """async (call) => {
+    const body = JSON.stringify({ jsonrpc: "2.0", method: "call", params: call });
+    const headers = { "Content-Type": "application/json" };
+    return await (await fetch(`/web/dataset/call_kw/${call.model}/${call.method}`, { method: "POST", headers, body })).json();
+}"""
 
 
 def _leaves(found, menu, names=()):
-    names = (*names, menu["name"])
     for child in menu["children"]:
-        yield from _leaves(found, found[str(child)], names)
-    if menu["actionID"] and not menu["children"]:
-        yield names[1:], menu["actionID"]
+        entry = found[str(child)]
+        here = (*names, entry["name"])
+        if entry["children"]:
+            yield from _leaves(found, entry, here)
+        else:
+            yield here, entry["xmlid"], entry["actionID"]

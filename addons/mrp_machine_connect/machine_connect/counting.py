@@ -4,7 +4,8 @@ from dataclasses import replace
 from math import inf
 
 from .counter import HELD, Cause, CounterKind, CounterState, advance, step, tick
-from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, is_late, new_event, outcome, read_microseconds
+from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, is_late, outcome, read_microseconds
+from .event import Event
 from .extraction import Unreadable, pieces
 from .instants import instant
 from .state import same
@@ -13,7 +14,9 @@ from .state import same
 _INTERVALS = 3
 
 #: What the memory of a counter that behaves holds: its value, its time, its allowance, and when it was last read.
-_ORDINARY = 4
+_BEHAVES = 4
+
+_new, _fill, _tuple = object.__new__, object.__setattr__, tuple.__new__
 
 _RESETS = frozenset({Cause.RETURNED, Cause.INTERRUPTED, Cause.IMPLAUSIBLE_DROP})
 
@@ -37,10 +40,56 @@ class Counting(Evaluator):
         self._window_us = round(_INTERVALS * mapping.interval * 1_000_000)
 
     def interpret(self, memory, reading):
-        if self._runs_on and memory and len(memory) == _ORDINARY:
-            ordinary = self._ordinary(memory, reading)
-            if ordinary is not None:
-                return ordinary
+        # Nearly every reading of a running machine is of a counter that went up as it may. What _speak would say of it
+        # is said here in one go, without the objects that the steps on the way are made of, at a fifth of the cost.
+        value, at, read_at = reading.value, reading.at, reading.read_at
+        if self._runs_on and memory and len(memory) == _BEHAVES and value.__class__ is int and reading.quality is GOOD:
+            us = read_us = read_microseconds(read_at)
+            if at is not read_at:
+                moment = self._moment(reading)
+                at, us, _read_us = moment
+                if self._doubt(moment):
+                    return super().interpret(memory, reading)
+            before, seen = memory["value"], memory["seen"]
+            if before < value and memory["at"] <= us and read_us - seen <= self._window_us:
+                kept, possible = advance(self._descriptor, memory, value, us)
+                if kept is not None and possible < self._modulus:
+                    kept["seen"] = read_us if read_us > seen else seen
+                    delta, mapping, role = value - before, self.mapping, self.role
+                    name = mapping.name
+                    data = {
+                        "kind": role.kind,
+                        "delta": delta,
+                        "total_before": before,
+                        "total_after": value,
+                        "unit": mapping.unit,
+                        "counter": name,
+                        "cause": "advance",
+                    }
+                    if reading.raw:
+                        # A whole number's evidence is clean by the driver's contract; that of a text may not be.
+                        data["raw"] = reading.raw
+                    detail = {"cause": "advance", "pieces": delta, "possible": possible}
+                    rules = (*self._passed, {"rule": "plausibility", "outcome": "passed", "detail": detail})
+                    # Event(…) at a third of its cost: a frozen dataclass sets its fields one by one.
+                    event = _new(Event)
+                    _fill(
+                        event,
+                        "__dict__",
+                        {
+                            "type": role.event_type,
+                            "occurred": at,
+                            "recorded": read_at,
+                            "data": data,
+                            "quality": "good",
+                            "status": reading.status,
+                            "signal": name,
+                            "held": "",
+                            "rules": rules,
+                            "mapping_version": mapping.version,
+                        },
+                    )
+                    return _tuple(Interpretation, (value, (event,), kept, rules, True))
         return super().interpret(memory, reading)
 
     def _read(self, memory, reading, value):
@@ -57,63 +106,6 @@ class Counting(Evaluator):
                 return result._replace(memory={**result.memory, "seen": moment.read_us})
             return result
         return self._speak(memory, reading, value, moment, self._rules(reading))
-
-    def _ordinary(self, memory, reading):
-        """Return the Interpretation of a counter that went up as it may, None where there is more to be said.
-
-        It says what :meth:`_speak` would. Nearly every reading of a running machine is of this kind, and there are many.
-        """
-        value, at, read_at = reading.value, reading.at, reading.read_at
-        if value.__class__ is not int or reading.quality is not GOOD:
-            return None
-        us = read_us = read_microseconds(read_at)
-        if at is not read_at:
-            moment = self._moment(reading)
-            at, us, _read_us = moment
-            if self._doubt(moment):
-                return None
-        before, seen = memory["value"], memory["seen"]
-        if value <= before or us < memory["at"] or read_us - seen > self._window_us:
-            return None
-        kept, possible = advance(self._descriptor, memory, value, us)
-        if kept is None or possible >= self._modulus:
-            return None
-        kept["seen"] = read_us if read_us > seen else seen
-        delta = value - before
-        name = self.mapping.name
-        event = new_event(
-            {
-                "type": self.role.event_type,
-                "occurred": at,
-                "recorded": read_at,
-                "data": {
-                    "kind": self.role.kind,
-                    "delta": delta,
-                    "total_before": before,
-                    "total_after": value,
-                    "unit": self.mapping.unit,
-                    "counter": name,
-                    "cause": "advance",
-                },
-                "quality": "good",
-                "status": reading.status,
-                "signal": name,
-                "held": "",
-                "rules": (
-                    *self._passed,
-                    {
-                        "rule": "plausibility",
-                        "outcome": "passed",
-                        "detail": {"cause": "advance", "pieces": delta, "possible": possible},
-                    },
-                ),
-                "mapping_version": self.mapping.version,
-            }
-        )
-        if reading.raw:
-            # A whole number's evidence is clean by the driver's contract; that of a text may not be.
-            event.data["raw"] = reading.raw
-        return Interpretation(value, (event,), kept, event.rules, True)
 
     def _same(self, memory, reading, value, moment):
         now = self._clock(memory, moment)

@@ -12,9 +12,6 @@ from .reading import Quality
 GOOD, _UNCERTAIN = Quality.GOOD, Quality.UNCERTAIN
 _last_read = (None, 0)
 
-_new = object.__new__
-_fill = object.__setattr__
-
 #: The word of MTConnect (Part 1) for a value that the machine does not have; bridges hand it on as a good text.
 UNAVAILABLE = "UNAVAILABLE"
 
@@ -186,20 +183,17 @@ class Evaluator:
             rules = (*rules, outcome("clock", "held", code=doubt, seconds=seconds))
         if reading.raw:
             data["raw"] = _evidence(reading.raw)
-        mapping = self.mapping
-        return new_event(
-            {
-                "type": event_type,
-                "occurred": moment.at,
-                "recorded": reading.read_at,
-                "data": data,
-                "quality": reading.quality.value,
-                "status": reading.status,
-                "signal": mapping.name,
-                "held": held or doubt,
-                "rules": rules,
-                "mapping_version": mapping.version,
-            }
+        return Event(
+            event_type,
+            moment.at,
+            reading.read_at,
+            data,
+            reading.quality.value,
+            reading.status,
+            self.mapping.name,
+            held or doubt,
+            rules,
+            self.mapping.version,
         )
 
     # ---------------------------------------------------------------------------------------------------- debounce
@@ -275,16 +269,6 @@ def _evidence(raw):
         return clean_json(raw)
     except ValueError as error:
         return {"unreadable": text(str(error).encode("ascii", "backslashreplace").decode("ascii"))}
-
-
-def new_event(fields):
-    """Return ``Event(**fields)`` at a third of its cost; all fields must be there.
-
-    A frozen dataclass sets its fields one by one through ``object.__setattr__``.
-    """
-    event = _new(Event)
-    _fill(event, "__dict__", fields)
-    return event
 
 
 def read_microseconds(read_at):

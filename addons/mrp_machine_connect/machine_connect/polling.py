@@ -66,11 +66,26 @@ class PollOutcome:
         return self.job.key
 
 
+class _Pool:
+    """Some threads and the work that waits for them.
+
+    :param int threads: at most
+    """
+
+    def __init__(self, threads):
+        self.threads = threads
+        self.work = queue.SimpleQueue()
+        self.running = 0
+        # Threads without work less jobs without a thread: below 0 when jobs wait for the pool.
+        self.idle = 0
+
+
 class _Lane:
     """One endpoint: the driver that holds it open, the job in flight, the jobs that wait."""
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
+        self.pool = None
         self.driver = None
         self.transport = None
         self.job = None
@@ -85,18 +100,18 @@ class _Lane:
 class PollEngine:
     """Reads jobs in parallel.
 
+    Devices that gave nothing good the last time are asked by a smaller pool of their own: while they keep its threads
+    waiting for their time-outs, those of the others are free.
+
     :param int threads: how many devices are asked at the same time, at most
     """
 
     def __init__(self, threads=16):
-        self._threads = threads
-        self._work = queue.SimpleQueue()
+        self._sound, self._doubtful = _Pool(threads), _Pool(max(1, threads // 4))
+        self._in_doubt = set()
         self._outcomes = queue.SimpleQueue()
         self._lanes = {}
         self._lock = threading.Lock()
-        self._running = 0
-        # Threads without work less jobs without a thread: below 0 when jobs wait for the pool.
-        self._idle = 0
         self._closed = False
 
     def submit(self, job):
@@ -143,6 +158,7 @@ class PollEngine:
     def release(self, endpoint):
         """Hang up an endpoint that is not ours any more; one that is being read hangs up when its read ends."""
         with self._lock:
+            self._in_doubt.discard(endpoint)
             lane = self._lanes.get(endpoint)
             if lane is None:
                 return
@@ -159,31 +175,32 @@ class PollEngine:
         with self._lock:
             self._closed = True
             endpoints = list(self._lanes)
-            running = self._running
         for endpoint in endpoints:
             self.release(endpoint)
-        for _thread in range(running):
-            self._work.put(None)
+        for pool in (self._sound, self._doubtful):
+            for _thread in range(pool.running):
+                pool.work.put(None)
 
     def _dispatch(self, lane, job):
         """Hand a job to a thread; the lock is held."""
         lane.job, lane.answered = job, False
         # Not begun before a thread has it: waiting for the pool is not the device's fault.
         lane.started, lane.began = clock.now(), float("inf")
-        self._idle -= 1
-        self._hire()
-        self._work.put((lane, job))
+        pool = lane.pool = self._doubtful if lane.endpoint in self._in_doubt else self._sound
+        pool.idle -= 1
+        self._hire(pool)
+        pool.work.put((lane, job))
 
-    def _hire(self):
+    def _hire(self, pool):
         """Start a thread if a job has none and one more is allowed; the lock is held."""
-        if self._idle < 0 and self._running < self._threads:
-            self._idle += 1
-            self._running += 1
-            threading.Thread(target=self._run, name="machine-poll", daemon=True).start()
+        if pool.idle < 0 and pool.running < pool.threads:
+            pool.idle += 1
+            pool.running += 1
+            threading.Thread(target=self._run, args=(pool,), name="machine-poll", daemon=True).start()
 
-    def _run(self):
+    def _run(self, pool):
         while True:
-            task = self._work.get()
+            task = pool.work.get()
             if task is None:
                 return
             lane, job = task
@@ -204,13 +221,23 @@ class PollEngine:
                 return None
             if outcome is not None and not lane.answered:
                 self._outcomes.put(outcome)
+            if outcome is not None:
+                self._judge(lane, outcome)
+            pool = lane.pool
             lane.job, lane.leaving = None, False
             if lane.waiting:
                 self._dispatch(lane, lane.waiting.popleft())
             elif lane.driver is None:
                 del self._lanes[lane.endpoint]
-            self._idle += 1
+            pool.idle += 1
             return None
+
+    def _judge(self, lane, outcome):
+        """Decide which pool asks this device the next time; the lock is held."""
+        if outcome.readings is not None and (not outcome.readings or any(r.is_good for r in outcome.readings)):
+            self._in_doubt.discard(lane.endpoint)
+        else:
+            self._in_doubt.add(lane.endpoint)
 
     def _read(self, lane, job):
         """Read one job by the lane's driver. What a driver raises without being allowed to is told as ``internal``."""
@@ -266,8 +293,9 @@ class PollEngine:
         _logger.warning("a read of %s never came back; it is given up", lane.endpoint)
         lane.abandoned = True
         del self._lanes[lane.endpoint]
-        self._running -= 1
-        self._hire()
+        self._in_doubt.add(lane.endpoint)
+        lane.pool.running -= 1
+        self._hire(lane.pool)
         if lane.waiting:
             fresh = self._lanes[lane.endpoint] = _Lane(lane.endpoint)
             fresh.waiting = lane.waiting

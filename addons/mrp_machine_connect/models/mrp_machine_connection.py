@@ -359,6 +359,13 @@ class MachineConnection(models.Model):
                 }
             }
 
+    @api.onchange("host")
+    def _onchange_host(self):
+        """Take «10.0.0.5:502» apart, as people write it."""
+        host, separator, port = (self.host or "").strip().rpartition(":")
+        if separator and port.isdecimal() and ":" not in host:
+            self.host, self.port = host, int(port)
+
     @api.onchange("url")
     def _onchange_url(self):
         url = (self.url or "").strip()

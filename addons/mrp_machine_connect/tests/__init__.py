@@ -1,4 +1,5 @@
 from . import (
+    test_bad_input_words,
     test_mrp_machine,
     test_mrp_machine_event,
     test_mrp_machine_interval,
@@ -8,4 +9,6 @@ from . import (
     test_mrp_machine_security,
     test_mrp_machine_watch,
     test_mrp_workorder,
+    test_wizards,
+    test_wizards_of_signals,
 )

@@ -50,7 +50,9 @@ class MachineAdjust(models.TransientModel):
         """Write the event down and let it be posted at once."""
         self.ensure_one()
         if not self.quantity:
-            raise UserError(self.env._("Quantity: enter how many pieces to add, or with a minus how many to take away."))
+            raise UserError(
+                self.env._("Quantity: enter how many pieces to add, or with a minus how many to take away.")
+            )
         if self.at > fields.Datetime.now():
             raise UserError(self.env._("When: this moment is still to come. Enter when the pieces were made."))
         self.machine_id._adjust(

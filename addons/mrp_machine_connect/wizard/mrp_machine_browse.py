@@ -45,9 +45,7 @@ class MachineBrowse(models.TransientModel):
         """
         self.ensure_one()
         items = self.connection_id._ask(lambda driver: driver.browse(parent, LIMIT))
-        known = {
-            signal.address: signal.name for signal in self.machine_id.with_context(active_test=False).signal_ids
-        }
+        known = {signal.address: signal.name for signal in self.machine_id.with_context(active_test=False).signal_ids}
         self.is_cut = len(items) >= LIMIT
         self.line_ids = [
             fields.Command.clear(),

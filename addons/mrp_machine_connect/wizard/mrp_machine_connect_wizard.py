@@ -59,7 +59,6 @@ class MachineConnectWizard(models.TransientModel):
     # 1
     template_id = fields.Many2one(
         "mrp.machine.template",
-        string="Template",
         help="A machine type whose signals and codes are known. Without one you add signals afterwards.",
     )
     template_description = fields.Text(related="template_id.description")
@@ -77,7 +76,7 @@ class MachineConnectWizard(models.TransientModel):
     transport = fields.Selection(_like("transport"), default="tcp", required=True)
     host = fields.Char(help="Name or address of the machine or of the converter.")
     port = fields.Integer(default=502, help="502 unless the maker says otherwise.")
-    unit_id = fields.Integer(string="Unit", default=1, help="Address of the device on the line or behind the gateway.")
+    unit_id = fields.Integer(default=1, help="Address of the device on the line or behind the gateway.")
     serial_port = fields.Char(help="/dev/ttyUSB0, on the machine where the poller runs.")
     baudrate = fields.Integer(default=19200)
     parity = fields.Selection(_like("parity"), default="E")
@@ -103,7 +102,7 @@ class MachineConnectWizard(models.TransientModel):
 
     # 3
     workcenter_id = fields.Many2one(
-        "mrp.workcenter", string="Work Center", help="Where its orders are planned and its time is booked."
+        "mrp.workcenter", "Work Center", help="Where its orders are planned and its time is booked."
     )
     counting_role = fields.Selection(
         [("good", "Good counter"), ("cycle", "Completed cycles"), ("total", "Total counter")],
@@ -159,7 +158,9 @@ class MachineConnectWizard(models.TransientModel):
     def _compute_asks_cycle(self):
         for wizard in self:
             roles = set(wizard.template_id.signal_ids.mapped("role"))
-            wizard.asks_cycle = bool(roles & {*COUNTERS, "cycle"}) if wizard.template_id else bool(wizard.counter_address)
+            wizard.asks_cycle = (
+                bool(roles & {*COUNTERS, "cycle"}) if wizard.template_id else bool(wizard.counter_address)
+            )
 
     @api.onchange("template_id")
     def _onchange_template_id(self):
@@ -182,6 +183,12 @@ class MachineConnectWizard(models.TransientModel):
             self.interval = max(self.interval, 60.0)
         elif self.interval >= 60:
             self.interval = 1.0
+
+    @api.onchange("host")
+    def _onchange_host(self):
+        host, separator, port = (self.host or "").strip().rpartition(":")
+        if separator and port.isdecimal() and ":" not in host:
+            self.host, self.port = host, int(port)
 
     @api.onchange("url")
     def _onchange_url(self):
@@ -244,11 +251,17 @@ class MachineConnectWizard(models.TransientModel):
             raise UserError(self.env._("Name: enter what people on the floor call the machine."))
         if not (self.code or "").strip():
             raise UserError(self.env._("Code: enter a short code that stays with the machine."))
-        taken = self.env["mrp.machine"].with_context(active_test=False).search(
-            [("company_id", "=", self.company_id.id), ("code", "=", self.code.strip())], limit=1
+        taken = (
+            self.env["mrp.machine"]
+            .with_context(active_test=False)
+            .search([("company_id", "=", self.company_id.id), ("code", "=", self.code.strip())], limit=1)
         )
         if taken:
-            raise UserError(self.env._("Code: «%(code)s» belongs to %(machine)s. Choose another.", code=self.code, machine=taken.name))
+            raise UserError(
+                self.env._(
+                    "Code: «%(code)s» belongs to %(machine)s. Choose another.", code=self.code, machine=taken.name
+                )
+            )
 
     def _check_address(self):
         """Reach the machine with what was entered; nothing is stored."""
@@ -376,7 +389,9 @@ class MachineConnectWizard(models.TransientModel):
             readings = connection._ask(lambda driver: driver.read(addresses))
         except UserError as wrong:
             return self._stay(str(wrong))
-        self.write({"problem": False, "read_id": self.env["mrp.machine.read.now"]._show(connection, signals, readings).id})
+        self.write(
+            {"problem": False, "read_id": self.env["mrp.machine.read.now"]._show(connection, signals, readings).id}
+        )
         return self._reopen()
 
     def action_open(self):

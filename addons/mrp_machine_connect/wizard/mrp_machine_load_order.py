@@ -20,7 +20,9 @@ class MachineLoadOrder(models.TransientModel):
     current_name = fields.Char(compute="_compute_current_id", string="Runs Now")
     production_domain = fields.Binary(compute="_compute_production_domain")
     workorder_domain = fields.Binary(compute="_compute_workorder_domain")
-    production_id = fields.Many2one("mrp.production", string="Order", help="Open orders that pass the machine's work center.")
+    production_id = fields.Many2one(
+        "mrp.production", string="Order", help="Open orders that pass the machine's work center."
+    )
     has_workorders = fields.Boolean(compute="_compute_workorder_domain")
     workorder_id = fields.Many2one(
         "mrp.workorder",
@@ -84,8 +86,10 @@ class MachineLoadOrder(models.TransientModel):
         """Return the open work orders of the chosen order that belong on the machine's work center, the next first."""
         self.ensure_one()
         return self.production_id.workorder_ids.filtered(
-            lambda order: order.state in OPEN_WORK_ORDERS
-            and (not self.workcenter_id or order.workcenter_id == self.workcenter_id)
+            lambda order: (
+                order.state in OPEN_WORK_ORDERS
+                and (not self.workcenter_id or order.workcenter_id == self.workcenter_id)
+            )
         )
 
     def action_load(self):

@@ -15,7 +15,7 @@ class MachineReadNow(models.TransientModel):
     machine_id = fields.Many2one(related="connection_id.machine_id")
     line_ids = fields.One2many("mrp.machine.read.now.line", "read_id", readonly=True)
     bad_count = fields.Integer(compute="_compute_bad_count", help="Signals with something to do about them.")
-    read_at = fields.Datetime(string="Read At", readonly=True, default=fields.Datetime.now)
+    read_at = fields.Datetime(readonly=True, default=fields.Datetime.now)
 
     @api.depends("line_ids.words")
     def _compute_bad_count(self):
@@ -55,7 +55,7 @@ class MachineReadNowLine(models.TransientModel):
     _order = "id"
 
     read_id = fields.Many2one("mrp.machine.read.now", required=True, ondelete="cascade")
-    signal_id = fields.Many2one("mrp.machine.signal", string="Signal", readonly=True, ondelete="cascade")
+    signal_id = fields.Many2one("mrp.machine.signal", readonly=True, ondelete="cascade")
     name = fields.Char(readonly=True)
     role = fields.Selection(related="signal_id.role")
     address = fields.Char(readonly=True, help="Where it stands, and under which number the manual has it.")
@@ -65,7 +65,9 @@ class MachineReadNowLine(models.TransientModel):
     quality = fields.Selection(
         [("good", "Good"), ("uncertain", "Uncertain"), ("bad", "Bad"), ("stale", "Stale")], readonly=True
     )
-    age = fields.Float(string="Age (s)", readonly=True, digits=(16, 1), help="Seconds since it was so, by the machine's clock.")
+    age = fields.Float(
+        string="Age (s)", readonly=True, digits=(16, 1), help="Seconds since it was so, by the machine's clock."
+    )
     words = fields.Text(string="What to Do", readonly=True)
 
     @api.model
@@ -117,7 +119,9 @@ class MachineReadNowLine(models.TransientModel):
         words = {
             "no_match": self.env._("The pattern finds nothing in «%s». Check the pattern.", detail.get("value")),
             "not_a_number": self.env._("«%s» is no number. Check data type and extraction.", detail.get("value")),
-            "not_whole": self.env._("«%s» is no whole number of pieces. Check data type and scale.", detail.get("value")),
+            "not_whole": self.env._(
+                "«%s» is no whole number of pieces. Check data type and scale.", detail.get("value")
+            ),
             "not_finite": self.env._("The value is not a finite number. Check data type and word order."),
             "negative": self.env._("A counter cannot be negative (%s). Check the data type.", detail.get("value")),
             "empty": self.env._("The device gave no value."),

@@ -14,7 +14,17 @@ MAX_ROWS = 5000
 #: Columns that are shown and can be corrected in the list; all others of the file are taken along.
 SHOWN = ("name", "role", "address", "data_type", "fastest_cycle", "state_table")
 #: Columns of the template to fill in, the most needed first.
-TEMPLATE_COLUMNS = (*SHOWN, "counter_kind", "counter_width", "word_order", "byte_order", "length", "scale", "offset", "unit")
+TEMPLATE_COLUMNS = (
+    *SHOWN,
+    "counter_kind",
+    "counter_width",
+    "word_order",
+    "byte_order",
+    "length",
+    "scale",
+    "offset",
+    "unit",
+)
 #: What other lists call our columns and our data types.
 COLUMN_NAMES = {
     "signal": "name",
@@ -67,7 +77,6 @@ class MachineSignalImport(models.TransientModel):
     machine_id = fields.Many2one("mrp.machine", required=True)
     connection_id = fields.Many2one(
         "mrp.machine.connection",
-        required=True,
         compute="_compute_connection_id",
         store=True,
         readonly=False,
@@ -75,7 +84,9 @@ class MachineSignalImport(models.TransientModel):
         help="Where the addresses of this list are read.",
     )
     has_connection = fields.Boolean(compute="_compute_has_connection")
-    file = fields.Binary(attachment=False, help="CSV with commas, semicolons or tabs, or the first sheet of an XLSX file.")
+    file = fields.Binary(
+        attachment=False, help="CSV with commas, semicolons or tabs, or the first sheet of an XLSX file."
+    )
     filename = fields.Char()
     encoding = fields.Selection(
         [("utf-8-sig", "UTF-8"), ("cp1252", "Western European (Windows-1252)")],
@@ -114,6 +125,8 @@ class MachineSignalImport(models.TransientModel):
     def action_check(self):
         """Read the file and show its rows, each with what is wrong with it."""
         self.ensure_one()
+        if not self.connection_id:
+            raise UserError(self.env._("Connection: the machine needs one before its addresses can be checked."))
         if not self.file:
             raise UserError(self.env._("File: choose a CSV or XLSX file first."))
         columns, rows = self._rows(base64.b64decode(self.file))
@@ -306,7 +319,11 @@ class MachineSignalImport(models.TransientModel):
         words.append([self.env._("Column"), self.env._("What it is"), self.env._("Words to choose from")])
         for name in TEMPLATE_COLUMNS:
             field = signal._fields[name]
-            choices = [str(key) for key, _label in field._description_selection(self.env)] if field.type == "selection" else []
+            choices = (
+                [str(key) for key, _label in field._description_selection(self.env)]
+                if field.type == "selection"
+                else []
+            )
             words.append([self._label(name), field._description_help(self.env) or "", ", ".join(choices)])
         for page, widths in ((sheet, [18] * len(TEMPLATE_COLUMNS)), (words, [24, 80, 80])):
             for cell in page[1]:
@@ -382,9 +399,16 @@ class MachineSignalImportLine(models.TransientModel):
         if name in names:
             raise _Bad(_("Name: another row of the list is called «%s» too. Give each its own name.", name))
         names.add(name)
-        present = wizard.machine_id.with_context(active_test=False).signal_ids.filtered(lambda signal: signal.name == name)
+        present = wizard.machine_id.with_context(active_test=False).signal_ids.filtered(
+            lambda signal: signal.name == name
+        )
         if present and not wizard.update_existing:
-            raise _Bad(_("Name: the machine has a signal «%s» already. Change the name, or let existing signals be changed.", name))
+            raise _Bad(
+                _(
+                    "Name: the machine has a signal «%s» already. Change the name, or let existing signals be changed.",
+                    name,
+                )
+            )
         values["connection_id"] = wizard.connection_id.id
         try:
             if present:

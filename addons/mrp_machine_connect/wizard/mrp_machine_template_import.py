@@ -19,7 +19,9 @@ class MachineTemplateImport(models.TransientModel):
         try:
             text = base64.b64decode(self.file).decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UserError(self.env._("This is not a machine template file. Export one to see what it looks like.")) from error
+            raise UserError(
+                self.env._("This is not a machine template file. Export one to see what it looks like.")
+            ) from error
         template = self.env["mrp.machine.template"]._import(text)
         return {
             "type": "ir.actions.act_window",

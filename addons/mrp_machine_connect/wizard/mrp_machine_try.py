@@ -38,12 +38,16 @@ class MachineTry(models.TransientModel):
         help="What it said the time before; registers if you gave registers above. Empty: this is the first value ever.",
     )
     seconds = fields.Float(
-        string="Seconds Between", default=60.0, help="Time between the two values; decides what the machine can have made."
+        string="Seconds Between",
+        default=60.0,
+        help="Time between the two values; decides what the machine can have made.",
     )
     decoded = fields.Char(compute="_compute_result", help="The value by data type, word and byte order.")
-    understood = fields.Char(compute="_compute_result", help="After extraction, scale and offset, or by codes and table.")
-    rules = fields.Text(compute="_compute_result", string="What the Rules Say")
-    events = fields.Text(compute="_compute_result", string="Events")
+    understood = fields.Char(
+        compute="_compute_result", help="After extraction, scale and offset, or by codes and table."
+    )
+    rules = fields.Text("What the Rules Say", compute="_compute_result")
+    events = fields.Text(compute="_compute_result")
     problem = fields.Char(compute="_compute_result")
 
     @api.model
@@ -120,7 +124,9 @@ class MachineTry(models.TransientModel):
         if problems:
             raise _Refused("\n".join(sentence(self.env, p.code, p.params, p.field) for p in problems))
         try:
-            numbers = [int(word, 0) if word[:2].lower() in ("0x", "0b") else int(word) for word in _SEPARATORS.split(text)]
+            numbers = [
+                int(word, 0) if word[:2].lower() in ("0x", "0b") else int(word) for word in _SEPARATORS.split(text)
+            ]
         except ValueError:
             raise _Refused(
                 self.env._("Registers: «%s» are no numbers. Write them as 0x0001 0x86A0 or as 1 34464.", text)

@@ -1,0 +1,162 @@
+"""A plant worth looking at: a working day behind it, something broken, something that waits for a person."""
+
+import json
+import urllib.parse
+import urllib.request
+
+from devtools import virtualenv
+from devtools.environment import free_port
+from devtools.odoo_process import variables
+from tests.integration import processes
+
+#: A user of a company that has no machine yet: every list is empty for her.
+NEWCOMER = "newcomer"
+
+NEWCOMER_CODE = f"""
+company = env["res.company"].create({{"name": "New Plant"}})
+user = env["res.users"].with_context(no_reset_password=True).create(
+    {{
+        "name": "Nora Newcomer",
+        "login": {NEWCOMER!r},
+        "password": {NEWCOMER!r},
+        "company_id": company.id,
+        "company_ids": [(6, 0, company.ids)],
+        "group_ids": [(6, 0, env.ref("base.user_admin").group_ids.ids)],
+    }}
+)
+"""
+
+MOVE_CODE = """
+for code, port in PORTS.items():
+    for connection in env["mrp.machine"].search([("code", "=", code)]).connection_ids:
+        if connection.protocol == "modbus":
+            connection.port = port
+        else:
+            connection.url = f"opc.tcp://127.0.0.1:{port}"
+"""
+
+
+class Plant(processes.Program):
+    """The simulated plant, as ``./dev plant`` runs it, on ports of its own.
+
+    :param arguments: further ones of ``python -m simulator``
+    """
+
+    def __init__(self, *arguments, machines=("press", "filler", "cnc")):
+        self.ports = {name: free_port() for name in machines}
+        self.control = free_port()
+        options = [f"--{name}-port={port}" for name, port in self.ports.items()]
+        command = [virtualenv.PYTHON, "-m", "simulator", f"--only={','.join(machines)}", *options]
+        super().__init__("plant", [*command, f"--control-port={self.control}", *arguments], variables())
+
+    def start(self):
+        super().start()
+        self.wait_until(lambda: "control " in self.output(), "the plant is there")
+        return self
+
+    def truth(self, name):
+        """What really happened to a machine so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control}/truth/{name}", timeout=30) as answer:
+            return json.load(answer)
+
+    def fault(self, name, fault, **parameters):
+        """Let something go wrong."""
+        url = f"http://127.0.0.1:{self.control}/fault/{name}/{fault}?{urllib.parse.urlencode(parameters)}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=30):
+            pass
+
+    def codes(self):
+        """The ports by the codes of the demonstration's machines."""
+        return {("hurco" if name == "cnc" else name): port for name, port in self.ports.items()}
+
+
+#: Eight hours of a press and a filler, told through the log as a poller would tell them; and what a supervisor meets.
+DAY_CODE = """
+import random
+from datetime import datetime, timedelta, timezone
+from odoo.addons.mrp_machine_connect.machine_connect.event import Event
+
+random.seed(7)
+now = datetime.now(timezone.utc).replace(microsecond=0)
+begin = now - timedelta(hours=8)
+log, source = env["mrp.machine.event"], env.ref("mrp_machine_connect.source_poller")
+env.cr.execute("UPDATE mrp_machine_loading SET date_start = %s", ((begin - timedelta(minutes=5)).replace(tzinfo=None),))
+env.invalidate_all()
+env["mrp.machine"].search([]).late_window = 0
+
+
+def told(kind, at, **data):
+    return Event(type=kind, occurred=at, recorded=at, data=data)
+
+
+def tell(machine, events):
+    log._receive(source, [(machine, machine._stream(), {}, machine.mapping_version, events)])
+
+
+def day(machine, stops, rate):
+    events, at, total = [], begin, 48000
+    while at < now - timedelta(minutes=20):
+        events.append(told("machine.state_changed", at, state="running", raw_value="6"))
+        until = min(at + timedelta(minutes=random.randint(12, 55)), now - timedelta(minutes=12))
+        while at + timedelta(minutes=5) < until:
+            at += timedelta(minutes=5)
+            pieces = int(5 * rate * random.uniform(0.85, 1.0))
+            events.append(
+                told("production.count", at, kind="good", delta=pieces, total_before=total, total_after=total + pieces, unit="C62")
+            )
+            total += pieces
+        at = until
+        state, raw, low, high = random.choice(stops)
+        events.append(told("machine.state_changed", at, state=state, raw_value=raw))
+        at += timedelta(minutes=random.uniform(low, high))
+    tell(machine, events)
+
+
+def machine(code):
+    return env["mrp.machine"].search([("code", "=", code)])
+
+
+press, filler, cnc = machine("press"), machine("filler"), machine("hurco")
+day(press, [("fault", "9", 4, 12), ("stopped", "2", 3, 9), ("starved", "5", 1, 4), ("setup", "4", 6, 18)], 24)
+day(filler, [("starved", "5", 1, 5), ("blocked", "5", 1, 6), ("fault", "9", 2, 8)], 55)
+tell(press, [told("production.count", now - timedelta(minutes=90), kind="reject", delta=3, total_before=0, total_after=3, unit="C62")])
+
+workcenter = env.ref("mrp_machine_connect.workcenter_press").copy({"name": "Stamping 2"})
+second, third, fourth = env["mrp.machine"].create(
+    [
+        {"name": "Stamping Press 2", "code": "press-2", "workcenter_id": workcenter.id, "area": "Hall 1", "line": "Line 2"},
+        {"name": "Deburring Cell", "code": "deburr", "area": "Hall 1", "posting_mode": "observe"},
+        {"name": "Box Maker", "code": "box", "area": "Hall 2", "workcenter_id": env.ref("mrp_machine_connect.workcenter_filler").id},
+    ]
+)
+(second | fourth).late_window = 0
+dead = env["mrp.machine.connection"].create(
+    {"machine_id": third.id, "host": "127.0.0.1", "port": PORTS["dead"], "polled_by": "worker", "interval": 1, "timeout": 1}
+)
+env["mrp.machine.signal"].create(
+    {"machine_id": third.id, "connection_id": dead.id, "name": "Good", "role": "good", "address": "holding:2", "data_type": "u32",
+     "fastest_cycle": 1}
+)
+# Pieces without an order, a state that nobody mapped, a counter that jumped.
+tell(
+    second,
+    [
+        told("machine.state_changed", now - timedelta(minutes=50), state="running", raw_value="6"),
+        *(
+            told("production.count", now - timedelta(minutes=40 - 5 * n), kind="good", delta=110 + n,
+                 total_before=1000 + 110 * n, total_after=1110 + 111 * n, unit="C62")
+            for n in range(4)
+        ),
+        told("machine.state_changed", now - timedelta(minutes=18), state="unknown", raw_value="42"),
+    ],
+)
+fourth.write({"pause_until": (now + timedelta(hours=2)).replace(tzinfo=None), "pause_reason": "Stock-taking until noon"})
+tell(fourth, [told("machine.state_changed", now - timedelta(minutes=70), state="idle", raw_value="4")])
+tell(fourth, [told("production.count", now - timedelta(minutes=60), kind="good", delta=40, total_before=0, total_after=40, unit="C62")])
+category = env["maintenance.equipment"].search([], limit=1).category_id
+for each in press | filler | cnc:
+    if not each.equipment_id:
+        each.equipment_id = env["maintenance.equipment"].create({"name": each.name, "category_id": category.id})
+tell(press, [told("alarm.raised", now - timedelta(minutes=75), code="101", text="Sheet jammed in the feeder", severity=800)])
+env["mrp.machine.poster"]._wake()
+"""
