@@ -262,7 +262,7 @@ def test_few_devices_need_few_threads(engine, stand):
     for _round in range(20):
         polls.submit(job("press"))
         outcomes(polls, 1)
-        until(lambda: polls._idle == 1, "its thread is free again")
+        until(lambda: polls._sound.idle == 1, "its thread is free again")
 
     assert len(poll_threads() - before) == 1
     assert stand.calls.count(("open", "press", "press")) == 1
@@ -517,3 +517,29 @@ def test_what_a_driver_may_raise_is_told_as_it_is_and_not_logged(engine, stand, 
 
 def test_a_job_shows_no_secret():
     assert "hunter2" not in repr(PollJob(1, "modbus", {}, (), secrets={"password": "hunter2"}))
+
+
+def test_devices_in_doubt_wait_for_each_other_and_not_the_sound_ones_for_them(engine, stand):
+    polls = engine(4)
+    dead = [f"dead {number}" for number in range(6)]
+    for name in dead:
+        stand.faults[name] = ConnectionFailed("connection_timeout")
+        polls.submit(job(name))
+    outcomes(polls, len(dead))
+
+    # Asked again, they stand still: together they hold the one thread of their own pool.
+    gates = [stand.gates.setdefault(name, threading.Event()) for name in dead]
+    for name in dead:
+        polls.submit(job(name))
+    sound = [f"sound {number}" for number in range(8)]
+    for name in sound:
+        polls.submit(job(name))
+    assert outcomes(polls, len(sound)).keys() == set(sound)
+    assert len(stand.reading_now) == 1
+
+    # One that answers is asked with the sound ones from then on.
+    stand.faults.clear()
+    for gate in gates:
+        gate.set()
+    outcomes(polls, len(dead))
+    assert not polls._in_doubt
