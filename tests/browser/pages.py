@@ -162,7 +162,9 @@ class Screen:
 
     def call(self, model, method, *args, **kwargs):
         """Call a method of a model as the web client does, and return what it answers."""
-        answer = self.page.evaluate(CALL, {"model": model, "method": method, "args": args, "kwargs": kwargs})
+        call = {"model": model, "method": method, "args": args, "kwargs": kwargs}
+        body = {"jsonrpc": "2.0", "method": "call", "params": call}
+        answer = self.page.request.post(f"/web/dataset/call_kw/{model}/{method}", data=body).json()
         assert "error" not in answer, answer
         return answer["result"]
 
@@ -171,15 +173,8 @@ class Screen:
 
     def menus(self, root="mrp_machine_connect.mrp_machine_connect_menu_root"):
         """Return ``[(names, external identifier, id of the action)]`` of an app, in the order in which people see them."""
-        found = self.page.evaluate("async () => (await fetch('/web/webclient/load_menus')).json()")
+        found = self.page.request.get("/web/webclient/load_menus").json()
         return list(_leaves(found, next(menu for menu in found.values() if menu.get("xmlid") == root)))
-
-
-CALL = """async (call) => {
-    const body = JSON.stringify({ jsonrpc: "2.0", method: "call", params: call });
-    const headers = { "Content-Type": "application/json" };
-    return await (await fetch(`/web/dataset/call_kw/${call.model}/${call.method}`, { method: "POST", headers, body })).json();
-}"""
 
 
 def _leaves(found, menu, names=()):

@@ -1,10 +1,12 @@
 """A plant worth looking at: a working day behind it, something broken, something that waits for a person."""
 
+import contextlib
 import json
+import os
 import urllib.parse
 import urllib.request
 
-from devtools import virtualenv
+from devtools import postgres, template, virtualenv
 from devtools.environment import free_port
 from devtools.odoo_process import variables
 from tests.integration import processes
@@ -85,8 +87,8 @@ env.invalidate_all()
 env["mrp.machine"].search([]).late_window = 0
 
 
-def told(kind, at, **data):
-    return Event(type=kind, occurred=at, recorded=at, data=data)
+def told(what, at, **data):
+    return Event(type=what, occurred=at, recorded=at, data=data)
 
 
 def tell(machine, events):
@@ -160,3 +162,36 @@ for each in press | filler | cnc:
 tell(press, [told("alarm.raised", now - timedelta(minutes=75), code="101", text="Sheet jammed in the feeder", severity=800)])
 env["mrp.machine.poster"]._wake()
 """
+
+
+@contextlib.contextmanager
+def set_up():
+    """A server on a copy of the template with the plant, a worker and a day behind them; yields ``(server, plant)``."""
+    cluster = postgres.FAST
+    name = cluster.database(f"screens_{os.getpid()}")
+    cluster.clone(cluster.database(template.ours()), name)
+    try:
+        template.update(cluster, name, log=f"update-{name}")
+        with processes.closing_all() as programs:
+            server = processes.OdooServer(cluster, name, max_cron_threads=1)
+            programs.append(server)
+            server.start()
+            plant = Plant("--press-jam-every=20", "--press-cycle=1.5")
+            programs.append(plant)
+            ports = {**plant.codes(), "dead": free_port()}
+            shell = processes.OdooShell(cluster, name)
+            shell(f"PORTS = {ports!r}\n{NEWCOMER_CODE}\n{MOVE_CODE.replace('PORTS.items()', repr(plant.codes()) + '.items()')}")
+            shell(f"PORTS = {ports!r}\n{DAY_CODE}")
+            # The day must be over before the plant goes on with it.
+            sql = "SELECT count(*) FROM mrp_machine_queue"
+            server.wait_until(lambda: cluster.query(name, sql) == "0", "the day is posted", 120)
+            plant.start()
+            worker = processes.MachineWorker(cluster, name)
+            programs.append(worker)
+            worker.start()
+            counted = "SELECT count(*) FROM mrp_machine_event WHERE received > now() AT TIME ZONE 'UTC' - interval '1 minute'"
+            worker.wait_until(lambda: int(cluster.query(name, counted)) > 25, "the plant says something", 120)
+            plant.fault("press", "reset_counter", value=900000)
+            yield server, plant
+    finally:
+        cluster.drop(name)

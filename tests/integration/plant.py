@@ -185,6 +185,9 @@ PRESS_SIGNALS = (
     {"name": "Temperature", "role": "value", "address": "holding:8", "data_type": "f32"},
 )
 
+#: Recorded seconds that one of the twenty plates takes at the very least, with a reserve of one half.
+FASTEST_PLATE = 52 / 2
+
 SET_UP = """
 import json
 made = {}
@@ -238,6 +241,30 @@ def press_plan(code, port, *, cycle, order=0, machine=None, **connection):
         "code": code,
         "machine": machine or {},
         "connection": {"host": "127.0.0.1", "port": port, "polled_by": "worker", "interval": 1.0, **connection},
+        "signals": signals,
+        "order": order,
+    }
+
+
+def replay_plan(code, url, *, speed, role="good", order=0, **connection):
+    """Return the plan of a machine whose device is the replay of the twenty plates.
+
+    :param speed: recorded seconds in one of ours
+    :param str role: what the order counts by, ``good`` (Part_Count) or ``cycle`` (each PROGRAM_COMPLETED)
+    """
+    address = "nsu=urn:mmc:simulator:replay;s=Hurco04."
+    fastest = FASTEST_PLATE / speed
+    signals = [
+        {"name": "State", "role": "state", "address": f"{address}Program_Status", "state_table": "mtconnect_execution"},
+        {"name": "Good", "role": "good", "address": f"{address}Part_Count", "fastest_cycle": fastest},
+    ]
+    if role == "cycle":
+        cycle = {"cycle_values": "PROGRAM_COMPLETED", "fastest_cycle": fastest}
+        signals.append({"name": "Cycle", "role": "cycle", "address": f"{address}Program_Status", **cycle})
+    return {
+        "code": code,
+        "machine": {"counting_role": role},
+        "connection": {"protocol": "opcua", "url": url, "polled_by": "worker", "interval": 1.0, **connection},
         "signals": signals,
         "order": order,
     }

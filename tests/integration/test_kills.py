@@ -106,7 +106,7 @@ def test_no_piece_is_lost_or_doubled_by_kills_at_random_moments(
     assert quantity(sql, machine) == pieces == truth["good_counter"] - first
     assert first >= truth["good_counter"] - truth["good"]
     assert_exactly_once(sql, [machine])
-    assert truth["connections_refused"] == 0 or kills > 5
+    assert truth["connections_refused"] == 0
     reject_first, reject_last, rejects = counter_chain(sql, machine["machine"], "reject")
     assert rejects == reject_last - reject_first == truth["reject_counter"] - reject_first
 
@@ -157,11 +157,15 @@ def test_no_piece_is_lost_or_doubled_by_power_cuts_of_the_database(updated_templ
         log = worker.output()
         assert log.count("the database is away") >= 5
         assert "Traceback" not in log
-        assert [line for line in complaints(log) if "the database is away" not in line] == []
+        # Odoo itself logs the query during which the line broke.
+        ours = [line for line in complaints(log) if "odoo.sql_db: bad query" not in line]
+        assert [line for line in ours if "the database is away" not in line] == []
+        print(f"10 power cuts: {log.count('the database is away')} times away, counter {first} → {last}")
     finally:
         for program in programs:
             program.close()
         cluster._pg_ctl("stop", "-m", "immediate")
         shutil.rmtree(cluster.folder, ignore_errors=True)
         shutil.rmtree(cluster.data_folder, ignore_errors=True)
+        (environment.HOME / f"{cluster.name}.lock").unlink(missing_ok=True)
         environment.log_file(cluster.name).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import re
 import statistics
 import time
 
-from tests.integration.plant import Devices, all_posted, complaints, press_plan, set_up
+from tests.integration.plant import Devices, all_posted, complaints, press_plan, replay_plan, set_up
 
 INTERVAL = 1.0
 ALIVE = 20
@@ -18,10 +18,12 @@ WARM_UP = 2
 
 def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell, machine_worker, start_program, sql):
     names = [f"press-{number}" for number in range(1, ALIVE + 1)]
+    over_opcua = ("cnc-1", "cnc-2")
     devices = Devices(
         start_program,
         [
             *({"name": name, "cycle": 0.5, "seed": number} for number, name in enumerate(names)),
+            *({"name": name, "kind": "replay", "speed": 60} for name in over_opcua),
             {"name": "off", "deaf": True},
             {"name": "mute", "clients": 0},
             {"name": "hole", "kind": "blackhole"},
@@ -29,24 +31,27 @@ def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell
     )
     devices.fault("mute", "blackhole")
     dead = ("off", "mute", "hole")
-    machines = set_up(
-        odoo_shell,
-        [press_plan(name, devices.ports[name], cycle=0.5, interval=INTERVAL, timeout=2.0) for name in (*names, *dead)],
-    )
+    plans = [press_plan(name, devices.ports[name], cycle=0.5, interval=INTERVAL, timeout=2.0) for name in (*names, *dead)]
+    plans += [replay_plan(name, devices.truth(name)["url"], speed=60, interval=INTERVAL) for name in over_opcua]
+    machines = set_up(odoo_shell, plans)
     worker = machine_worker()
     worker.wait_until(lambda: devices.truth(names[-1])["reads"], "the last one is read")
     worker.wait_until(lambda: all(_status(sql, machines[name])["failures"] for name in dead), "the dead ones are noticed")
+    for name in over_opcua:
+        devices.fault(name, "begin")
     time.sleep(WARM_UP)
 
     began = time.time()
     time.sleep(DEAD_FOR)
     ended = time.time()
 
-    periods = {name: _periods(devices.truth(name)["reads_at"], began, ended) for name in names}
+    moments = {name: devices.truth(name)["reads_at"] for name in names}
+    moments |= {name: [read[0] for read in devices.truth(name)["read_log"]] for name in over_opcua}
+    periods = {name: _periods(seen, began, ended) for name, seen in moments.items()}
     means = [statistics.mean(gaps) for gaps in periods.values()]
     every = sorted(gap for gaps in periods.values() for gap in gaps)
     print(
-        f"period of {ALIVE} devices beside 3 dead ones: mean {statistics.mean(means):.3f} s, "
+        f"period of {len(periods)} devices beside 3 dead ones: mean {statistics.mean(means):.3f} s, "
         f"worst mean {max(means):.3f} s, 95 % below {every[int(len(every) * 0.95)]:.3f} s, longest {every[-1]:.3f} s"
     )
     assert max(means) <= 1.2 * INTERVAL
@@ -82,6 +87,8 @@ def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell
     assert len(lost) == 3, lost
     assert "Traceback" not in log
     assert [line for line in complaints(log) if " is lost: " not in line] == []
+    for name in over_opcua:
+        assert (devices.truth(name)["write_attempts"], devices.truth(name)["connections"]) == (0, 0), name
     for name in names:
         truth = devices.truth(name)
         assert (truth["connections_taken"], truth["connections_refused"]) == (1, 0), name

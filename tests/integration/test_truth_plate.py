@@ -7,11 +7,9 @@ several speeds and polled each second. The file says what is true: 20 completed 
 
 import pytest
 
-from simulator.replay import DEFAULT_RECORDING, NAMESPACE, Replay, seen
-from tests.integration.plant import Devices, all_posted, complaints, number, rows, set_up, wait
+from simulator.replay import DEFAULT_RECORDING, Replay, seen
+from tests.integration.plant import Devices, all_posted, complaints, number, replay_plan, rows, set_up
 
-#: Machine seconds that a plate takes at the very least, with a reserve of one half.
-FASTEST_CYCLE = 52 / 2
 #: Machine seconds in ACTIVE by the poll moments of a poller each second at ×20, over all phases it may have.
 ACTIVE_AT_20 = (1038.343, 1066.547)
 
@@ -23,7 +21,7 @@ def test_the_order_says_what_the_recording_says(
     speeds, durable_database, odoo_shell, machine_worker, start_program, sql
 ):
     devices = Devices(start_program, [{"name": f"x{speed}", "kind": "replay", "speed": speed} for speed in speeds])
-    machines = set_up(odoo_shell, [_plan(speed, devices.truth(f"x{speed}")["url"]) for speed in speeds])
+    machines = set_up(odoo_shell, [_plan(devices, speed) for speed in speeds])
     worker = machine_worker()
     worker.wait_until(lambda: all(devices.truth(f"x{speed}")["reads"] > 2 for speed in speeds), "all are polled")
     for speed in speeds:
@@ -49,31 +47,10 @@ def test_the_order_says_what_the_recording_says(
             _assert_running(sql, machine, truth, speed)
 
 
-def _plan(speed, url):
-    address = f"nsu={NAMESPACE};s=Hurco04."
-    fastest = FASTEST_CYCLE / speed
-    by_cycles = speed <= 60
-    signals = [
-        {"name": "State", "role": "state", "address": f"{address}Program_Status", "state_table": "mtconnect_execution"},
-        {"name": "Count", "role": "good", "address": f"{address}Part_Count", "fastest_cycle": fastest},
-    ]
-    if by_cycles:
-        signals.append(
-            {
-                "name": "Cycle",
-                "role": "cycle",
-                "address": f"{address}Program_Status",
-                "cycle_values": "PROGRAM_COMPLETED",
-                "fastest_cycle": fastest,
-            }
-        )
-    return {
-        "code": f"x{speed}",
-        "machine": {"counting_role": "cycle" if by_cycles else "good"},
-        "connection": {"protocol": "opcua", "url": url, "polled_by": "worker", "interval": 1.0},
-        "signals": signals,
-        "order": 100,
-    }
+def _plan(devices, speed):
+    # Faster than that no poller each second sees every cycle; the counter misses nothing.
+    role = "cycle" if speed <= 60 else "good"
+    return replay_plan(f"x{speed}", devices.truth(f"x{speed}")["url"], speed=speed, role=role, order=100)
 
 
 def _assert_counted(sql, odoo_shell, machine, by_cycles):

@@ -1,6 +1,7 @@
 """One line to Modbus devices: a question, its answer, and whether the answer belongs to the question.
 
-pymodbus makes the frames; the socket or port is opened here, because what went wrong in opening it must be told. The
+pymodbus makes the frames, but for those of Modbus TCP, which are so plain that its way through ten layers costs as much
+as the exchange itself; the socket or port is opened here, because what went wrong in opening it must be told. The
 rules for a line that fails are ours: no repetition inside the library, and after any answer that is missing or does
 not fit, the line is closed before anything else is asked, so that a late answer never becomes another's value.
 """
@@ -8,6 +9,7 @@ not fit, the line is closed before anything else is asked, so that a late answer
 import errno
 import logging
 import socket
+import struct
 import time
 from contextlib import suppress
 from functools import cache
@@ -23,6 +25,10 @@ FRAMINGS = {"tcp": "socket", "rtu_over_tcp": "rtu", "ascii_over_tcp": "ascii", "
 
 #: Seconds between hanging up on a line that failed and calling again, or between calling and asking.
 REOPENING_PAUSE = 0.05
+
+#: A question and the head of an answer by Modbus TCP (Messaging on TCP/IP V1.0b, 3.1.3): number, protocol, length of
+#: what follows, unit, function code; the question's address and count.
+_QUESTION, _HEAD = struct.Struct(">HHHBBHH"), struct.Struct(">HHHBB")
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EACCES, errno.EPERM}
 _SERIAL_BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
@@ -49,6 +55,16 @@ class Unanswered(Exception):
     def __init__(self, code):
         super().__init__(code)
         self.code = code
+
+
+def counted(data):
+    """Return the bytes of an answer to a read, as long as it says they are.
+
+    :raise ValueError: it says something else
+    """
+    if not data or data[0] != len(data) - 1:
+        raise ValueError("the byte count is wrong")
+    return data[1:]
 
 
 @cache
@@ -82,9 +98,7 @@ def _library():
         payload = b""
 
         def decode(self, data):
-            if data[0] != len(data) - 1:
-                raise ValueError("the byte count is wrong")
-            self.payload = data[1:]
+            self.payload = counted(data)
 
     class TcpClient(ModbusTcpClient):
         """A client whose receiving knows no ``select``, which fails from the 1024th open file on."""
@@ -125,6 +139,7 @@ class Link:
         self._reads = {}
         self._received = b""
         self._expected = (0, 0)
+        self._number = 0
         self._pause = settings["inter_frame_delay"] / 1000
         if self._is_serial:
             # 3.5 characters of 11 bits; from 19200 baud on a fixed time (MODBUS over Serial Line V1.02, 2.5.1.1)
@@ -183,36 +198,65 @@ class Link:
         :raise Unanswered: there is no answer that fits; the line is closed
         :raise ConnectionFailed: what answers has never spoken Modbus; the line is closed
         """
-        library = self._library
+        library, function = self._library, FUNCTIONS[table]
         if self._pause:
             self._keep_pause()
         if not self.answers_are_numbered and not self._is_serial:
             self._drop_stale()
         self._received = b""
-        self._expected = (unit, FUNCTIONS[table])
+        self._expected = (unit, function)
         try:
-            answer = self._reads[table](address, count=count, device_id=unit)
+            if self.answers_are_numbered:
+                code, payload = self._exchange(unit, function, address, count)
+            else:
+                answer = self._reads[table](address, count=count, device_id=unit)
+                code = answer.function_code
+                payload = bytes([answer.exception_code]) if code & 0x80 else answer.payload
         except library.connection_error:
             raise self._failed("connection_lost") from None
         except library.modbus_error:
             raise self._failed("answer_mismatch" if self._received else "no_answer") from None
         except OSError:  # pyserial's error is one as well
             raise self._failed("connection_lost") from None
-        except ValueError:  # the ASCII framer reads hexadecimal digits without looking
+        except ValueError:  # a wrong byte count; and the ASCII framer reads hexadecimal digits without looking
             raise self._failed("answer_mismatch") from None
         finally:
             if self._pause:
                 self._quiet_since = time.monotonic()
         self.has_answered = True
-        if answer.function_code == FUNCTIONS[table]:
-            payload = answer.payload
+        if code == function:
             size = (count + 7) // 8 if table in BIT_TABLES else 2 * count
             if len(payload) == size and (self.answers_are_numbered or self._is_last(payload)):
                 return payload
-        elif answer.function_code == FUNCTIONS[table] | 0x80:
-            if self.answers_are_numbered or self._is_last(bytes([answer.exception_code])):
-                raise Refused(answer.exception_code)
+        elif code == function | 0x80 and payload and (self.answers_are_numbered or self._is_last(payload)):
+            raise Refused(payload[0])
         raise self._failed("answer_mismatch")
+
+    def _exchange(self, unit, function, address, count):
+        """Ask by Modbus TCP and return function code and payload of the answer that has our number and our unit.
+
+        Others, as the late answer to an earlier question, are passed over.
+        """
+        client = self._client
+        self._number = number = self._number % 0xFFFF + 1
+        client.socket.sendall(_QUESTION.pack(number, 0, 6, unit, function, address, count))
+        deadline = time.monotonic() + self._settings["timeout"]
+        received = b""
+        while data := client.recv(None):
+            self._received = received = received + data
+            while len(received) > _HEAD.size:
+                answered, protocol, length, from_unit, code = _HEAD.unpack_from(received)
+                # Some devices forget to count the exception code itself.
+                end = 9 if length == 2 else 6 + length
+                if protocol or len(received) < end:
+                    break
+                if answered == number and from_unit == unit:
+                    body = received[_HEAD.size : end]
+                    return code, body if code & 0x80 else counted(body)
+                received = received[end:]
+            if time.monotonic() >= deadline:
+                break
+        raise self._library.modbus_error("no answer within the time-out")
 
     def rule_out_text(self):
         """Ask a question that holds an end of line, where nothing has ever answered.
