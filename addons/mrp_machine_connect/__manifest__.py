@@ -15,6 +15,7 @@
         "data/mrp_machine_source_data.xml",
         "data/mail_template_data.xml",
         "data/ir_cron_data.xml",
+        "data/ir_config_parameter_data.xml",
         "views/mrp_machine_event_views.xml",
         "views/mrp_machine_event_posting_views.xml",
         "views/mrp_machine_posting_views.xml",

@@ -12,7 +12,8 @@ CONTENT = (
     ".o_kanban_renderer, .o_list_renderer, .o_form_renderer, .o_pivot, .o_graph_renderer, .o_view_nocontent, "
     ".o_calendar_renderer, .o_activity_view, .settings"
 )
-DIALOG = ".o_dialog:not(.o_inactive_modal)"
+PATIENCE_MS = 60_000
+DIALOG = ".o_dialog .modal:not(.o_inactive_modal) .modal-content"
 
 
 class Screen:
@@ -129,7 +130,9 @@ class Screen:
     def expect(self, words):
         """Wait for words on the screen or dialog."""
         pattern = words if isinstance(words, re.Pattern) else re.compile(re.escape(words))
-        expect(self.inside()).to_contain_text(pattern)
+        expect(self.page.locator(f".o_action_manager, {DIALOG}").filter(has_text=pattern).last).to_be_visible(
+            timeout=PATIENCE_MS
+        )
         return self.quiet()
 
     def wait_until(self, happened, what, seconds=60, look=None):
@@ -150,8 +153,9 @@ class Screen:
 
     def check(self):
         """Fail if Odoo shows a traceback or a crashed action."""
-        crash = self.page.locator(".o_error_dialog, .o_error_detail")
-        assert crash.count() == 0, f"an error dialog: {crash.first.inner_text()[:3000]}"
+        for crash in self.page.locator(".o_error_dialog").all():  # a refusal in words is one too
+            words = crash.inner_text()
+            assert not re.search("Oops|Traceback|Server Error|technical details", words), f"a crash: {words[:3000]}"
         return self
 
     def overflows(self):

@@ -29,7 +29,7 @@ DESCRIBED = {
     "connect-4-live": "screen_connect.png",
     "machine-signals": "screen_machine.png",
     "exceptions": "screen_exceptions.png",
-    "report-times": "screen_times.png",
+    "timeline": "screen_times.png",
 }
 LARGEST = 150_000
 PRESS, FILLER, DEAD = "Stamping Press 1", "Bottle Filler", "Deburring Cell"
@@ -176,13 +176,13 @@ def error_no_code(screen):
 @shot
 def test_answer(screen):
     machine(screen, PRESS).press("action_test")
-    screen.page.wait_for_selector(".o_notification, .o_dialog")
+    screen.page.wait_for_selector(".o_notification, .o_dialog .modal-content")
 
 
 @shot
 def test_refused(screen):
     machine(screen, DEAD).press("action_test")
-    screen.page.wait_for_selector(".o_notification, .o_dialog")
+    screen.page.wait_for_selector(".o_notification, .o_dialog .modal-content")
 
 
 @shot
@@ -200,7 +200,7 @@ def read_now_opcua(screen):
 @shot
 def read_now_refused(screen):
     machine(screen, DEAD).press("action_read_now")
-    screen.page.wait_for_selector(".o_notification, .o_dialog")
+    screen.page.wait_for_selector(".o_notification, .o_dialog .modal-content")
 
 
 @shot
@@ -284,8 +284,7 @@ def import_begin(screen):
 def try_it(screen):
     machine(screen, PRESS).tab("signals").press("action_try")
     screen.page.wait_for_selector(DIALOG)
-    screen.choose("signal_id", "Good").fill("registers", "1 34464").fill("previous", "99990")
-    screen.page.wait_for_timeout(500)
+    screen.choose("signal_id", "Good").fill("previous", "99990").fill("registers", "1 34464").expect("10 pieces")
 
 
 @shot
@@ -401,7 +400,7 @@ def mapping_versions(screen):
 @shot
 def settings(screen):
     menu(screen, "Settings")
-    screen.page.wait_for_selector("[name=machine_retention]")
+    screen.page.wait_for_selector("[name=machine_event_days]")
 
 
 @shot
@@ -452,7 +451,7 @@ Spare good,good,holding:2,u32,0.5,
 Spare reject,reject,holding:4,u16,0.5,
 Stroke,value,holding:6,f32,,SEC
 Oil,value,holding:8,f32,,CEL
-Program name,program,holding:10,string,,
+Alarm number,alarm,holding:5,u16,,
 Pressure,value,hold1ng:12,f32,,BAR
 Second counter,good,holding:14,u32,,
 """

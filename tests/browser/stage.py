@@ -149,7 +149,7 @@ tell(
                  total_before=1000 + 110 * n, total_after=1110 + 111 * n, unit="C62")
             for n in range(4)
         ),
-        told("machine.state_changed", now - timedelta(minutes=18), state="unknown", raw_value="42"),
+        told("machine.state_changed", now - timedelta(minutes=18), state="unknown", raw_value="42", unmapped="42"),
     ],
 )
 fourth.write({"pause_until": (now + timedelta(hours=2)).replace(tzinfo=None), "pause_reason": "Stock-taking until noon"})

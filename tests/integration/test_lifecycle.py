@@ -75,19 +75,25 @@ def bare():
     clone.close()
 
 
-@pytest.fixture(scope="module")
-def of_odoo_alone():
-    """What the same commands print for Odoo's own Maintenance."""
-    cluster = postgres.FAST
-    clone = Clone(cluster, cluster.database(f"life_{os.getpid()}_odoo"))
-    cluster.clone(cluster.database("tpl_base"), clone.name)
-    try:
-        return set().union(*(clone.module(verb, "maintenance") for verb in ("upgrade", "uninstall", "install")))
-    finally:
-        clone.close()
+@pytest.fixture
+def beyond_odoo():
+    """Function that returns what was said beyond what the same commands print for Odoo's own Maintenance."""
+
+    def beyond(said):
+        if not said:
+            return said
+        cluster = postgres.FAST
+        clone = Clone(cluster, cluster.database(f"life_{os.getpid()}_odoo"))
+        cluster.clone(cluster.database("tpl_base"), clone.name)
+        try:
+            return said.difference(*(clone.module(verb, "maintenance") for verb in ("upgrade", "uninstall", "install")))
+        finally:
+            clone.close()
+
+    return beyond
 
 
-def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, of_odoo_alone):
+def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, beyond_odoo):
     before = _everything(bare.sql)
     addons = environment.addons()
     siblings = addons[1:]
@@ -95,7 +101,7 @@ def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, of_odoo
     for verb, *names in steps:
         said = bare.module(verb, *names)
         print(f"odoo module {verb} {' '.join(names)}: {len(said)} warnings")
-        assert said - of_odoo_alone == set(), (verb, names)
+        assert beyond_odoo(said) == set(), (verb, names)
         states = dict(
             line.split("|") for line in bare.sql("SELECT name, state FROM ir_module_module").splitlines()
         )
@@ -110,11 +116,11 @@ def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, of_odoo
     assert not any(lost.values()), lost
 
     said = bare.module("install", *addons)
-    assert said - of_odoo_alone == set()
+    assert beyond_odoo(said) == set()
 
 
 def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
-    durable_database, odoo_shell, machine_worker, start_program, sql, of_odoo_alone
+    durable_database, odoo_shell, machine_worker, start_program, sql, beyond_odoo
 ):
     devices = Devices(start_program, [{"name": "press", "cycle": 0.2, "reject_rate": 0.3}])
     plans = [press_plan("press", devices.ports["press"], cycle=0.2, order=100_000, interval=0.5)]
@@ -132,10 +138,10 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
 
     # Upgraded under a worker that runs: it goes on by itself.
     events = int(sql("SELECT count(*) FROM mrp_machine_event"))
-    assert clone.module("upgrade", CORE) - of_odoo_alone == set()
+    assert beyond_odoo(clone.module("upgrade", CORE)) == set()
     worker.wait_until(lambda: int(sql("SELECT count(*) FROM mrp_machine_event")) > events + 5, "it counts after the upgrade")
 
-    assert clone.module("uninstall", CORE) - of_odoo_alone == set()
+    assert beyond_odoo(clone.module("uninstall", CORE)) == set()
     worker.wait_until(lambda: f"{CORE} is not installed" in worker.output(), "the worker says why it waits")
     reads = devices.truth("press")["reads"]
     assert rows(
@@ -149,7 +155,7 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     assert sql(f"SELECT state FROM mrp_production WHERE id = {machine['production']}") == "progress", "the order stays"
     assert worker.running
 
-    assert clone.module("install", CORE) - of_odoo_alone == set()
+    assert beyond_odoo(clone.module("install", CORE)) == set()
     plans[0]["code"] = "press-again"
     again = set_up(odoo_shell, plans)["press-again"]
     worker.wait_until(lambda: devices.truth("press")["reads"] > reads + 2, "the worker polls again")
@@ -161,7 +167,9 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     log = worker.output()
     assert log.count(f"{CORE} is not installed") == 1
     assert "Traceback" not in log
-    assert [line for line in complaints(log) if "waiting for it" not in line] == []
+    # The demonstration that came with the reinstall has machines that are not there.
+    expected = ("waiting for it", "is lost: connection_refused")
+    assert [line for line in complaints(log) if not any(words in line for words in expected)] == []
 
 
 def test_a_changed_signal_takes_effect_without_a_restart(

@@ -124,6 +124,31 @@ def seconds_to_start(worker):
     return (datetime.fromisoformat(polling.replace(",", ".")) - datetime.fromisoformat(times[0].replace(",", "."))).seconds + 2
 
 
+def test_a_person_who_tests_a_connection_gets_the_only_line_and_the_worker_takes_it_back(
+    durable_database, odoo_server, odoo_shell, machine_worker, start_program, sql
+):
+    devices = Devices(start_program, [{"name": "press", "cycle": CYCLE}])
+    machine = set_up(
+        odoo_shell, [press_plan("press", devices.ports["press"], cycle=CYCLE, interval=INTERVAL, order=100_000)]
+    )["press"]
+    worker = machine_worker()
+    for _time in range(3):
+        reads = devices.truth("press")["reads"]
+        wait(lambda before=reads: devices.truth("press")["reads"] > before + 2, "the worker polls")
+        answer = odoo_server.call("mrp.machine.connection", "action_test", [machine["connection"]])
+        assert answer["params"]["type"] == "success", answer
+    reads = devices.truth("press")["reads"]
+    wait(lambda: devices.truth("press")["reads"] > reads + 2, "the worker polls again")
+
+    truth = devices.stand_still("press")
+    wait(lambda: _all_counted(sql, {"press": machine}, truth), "all is counted")
+    assert truth["press"]["connections_refused"] == 0
+    first, last, _pieces = counter_chain(sql, machine["machine"])
+    assert_exactly_once(sql, [machine])
+    assert quantity(sql, machine) == last - first == truth["press"]["good_counter"] - first
+    assert complaints(worker.output()) == []
+
+
 def _holders(sql):
     """Return how many endpoints each process holds by a lease that runs, by its process id."""
     found = rows(

@@ -319,20 +319,7 @@ def test_a_job_whose_predecessor_has_not_ended_is_refused(engine, stand):
     assert polls.completed(0.05) == []
 
 
-def test_jobs_of_one_endpoint_are_read_in_the_order_in_which_they_came(engine, stand):
-    stand.gates["line"] = threading.Event()
-    polls = engine(8)
-    for number in (3, 1, 4, 15, 9, 2, 6):
-        polls.submit(job(number, "line"))
-    stand.gates["line"].set()
-    outcomes(polls, 7)
-
-    assert [unit for what, _device, unit in stand.calls if what == "read"] == [3] * 7, "one driver serves the lane"
-    assert stand.calls.count(("open", "line", 3)) == 1
-    assert stand.most_at_once == 1
-
-
-def test_the_order_of_a_lane_is_that_of_its_outcomes(engine, stand):
+def test_jobs_of_one_endpoint_take_turns_in_the_order_in_which_they_came(engine, stand):
     stand.gates["line"] = threading.Event()
     polls = engine(8)
     wanted = [3, 1, 4, 15, 9, 2, 6]
@@ -344,6 +331,8 @@ def test_the_order_of_a_lane_is_that_of_its_outcomes(engine, stand):
         found += [outcome.key for outcome in polls.completed(0.05)]
 
     assert found == wanted
+    assert stand.most_at_once == 1
+    assert [what for what, _device, _unit in stand.calls if what == "open"] == ["open"], "one driver serves the lane"
 
 
 def test_another_setting_on_the_same_endpoint_hangs_up_first(engine, stand):

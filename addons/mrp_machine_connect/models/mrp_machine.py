@@ -45,6 +45,10 @@ STATE_COLORS = {
 }
 
 
+#: The form counts events up to here.
+EVENT_COUNT_LIMIT = 10_000
+
+
 class Machine(models.Model):
     """One machine: a work unit in the sense of ISA-95, that speaks for itself."""
 
@@ -97,6 +101,9 @@ class Machine(models.Model):
         tracking=True,
         help="Observe: events and states are kept, no order is touched. "
         "Automatic: events become quantity, time and requests at once.",
+    )
+    automatic_since = fields.Datetime(
+        readonly=True, copy=False, help="Time before this was only observed, and is not booked on the work center."
     )
     pause_until = fields.Datetime(
         string="Posting Paused Until",
@@ -217,12 +224,10 @@ class Machine(models.Model):
             machine.progress = 100.0 * row.good / row.target if row.target else 0.0
 
     def _compute_event_count(self):
-        # By SQL statistics this would be a guess; the composite index (machine, time) makes the count cheap enough.
-        counts = dict(
-            self.env["mrp.machine.event"]._read_group([("machine_id", "in", self.ids)], ["machine_id"], ["__count"])
-        )
+        # Bounded: the log of a year is millions of rows, and nobody needs to know on the form how many exactly.
+        log = self.env["mrp.machine.event"]
         for machine in self:
-            machine.event_count = counts.get(machine, 0)
+            machine.event_count = log.search_count([("machine_id", "=", machine.id)], limit=EVENT_COUNT_LIMIT)
 
     def _compute_exception_count(self):
         counts = dict(
@@ -278,11 +283,16 @@ class Machine(models.Model):
         copies = super().copy(default)
         for machine, duplicate in zip(self, copies, strict=True):
             connections = dict(zip(machine.connection_ids, duplicate.connection_ids, strict=True))
-            for signal in machine.signal_ids:
+            for signal in machine.signal_ids.filtered(lambda signal, known=connections: signal.connection_id in known):
                 signal.copy({"machine_id": duplicate.id, "connection_id": connections[signal.connection_id].id})
+            # Two machines at one address would count every piece twice.
+            duplicate.connection_ids.active = False
         return copies
 
     def write(self, vals):
+        if vals.get("posting_mode") == "automatic":
+            from_now_on = self.filtered(lambda machine: machine.posting_mode != "automatic")
+            super(Machine, from_now_on).write({"automatic_since": fields.Datetime.now()})
         if "code" in vals and any(machine.code != vals["code"] for machine in self):
             if self.env["mrp.machine.event"].sudo().search_count([("machine_id", "in", self.ids)], limit=1):
                 raise UserError(
@@ -292,8 +302,9 @@ class Machine(models.Model):
                     )
                 )
         result = super().write(vals)
-        if vals.get("active") is False:
-            self.with_context(active_test=False).connection_ids.active = False
+        if "active" in vals:
+            # Archived with the machine, polled again with it.
+            self.with_context(active_test=False).connection_ids.active = bool(vals["active"])
         if {"posting_mode", "pause_until"} & vals.keys():
             self._release_paused()
         return result
@@ -312,6 +323,14 @@ class Machine(models.Model):
         status.sudo().exists().unlink()
         progress.sudo().exists().unlink()
         return result
+
+    def _feeds(self):
+        """Return whether this machine reports pieces; one that only tells its state leaves them to people."""
+        self.ensure_one()
+        signals = self.sudo().signal_ids  # sudo: whoever works on an order may know whether a machine counts it
+        return self.posting_mode == "automatic" and (
+            not signals or any(signal.role == self.counting_role for signal in signals)
+        )
 
     def _release_paused(self):
         """Queue again what waited only for the end of a pause, of the machines that are not paused any more."""
@@ -386,8 +405,13 @@ class Machine(models.Model):
         if self.env["mrp.machine.loading"].search_count(
             [
                 ("machine_id", "=", self.id),
+                "|",
+                "&",
                 ("date_start", ">", _naive_iso(window[0])),
                 ("date_start", "<", _naive_iso(window[1])),
+                "&",
+                ("date_end", ">", _naive_iso(window[0])),
+                ("date_end", "<", _naive_iso(window[1])),
             ],
             limit=1,
         ):
@@ -570,7 +594,15 @@ class Machine(models.Model):
 
     def action_resume(self):
         """End a pause now."""
-        self.write({"pause_until": False, "pause_reason": False})
+        self._pause(False, False)
+
+    def _pause(self, until, reason):
+        """Let posting pause until a moment (naive UTC), or go on (False)."""
+        if not self.env.su and not self.env.user.has_group("mrp_machine_connect.group_supervisor"):
+            raise UserError(self.env._("Only a supervisor of the machines may pause posting or let it go on."))
+        self.check_access("read")
+        # sudo: of a machine's settings this is the only one that is a supervisor's
+        self.sudo().write({"pause_until": until, "pause_reason": reason})
 
     def action_connect(self):
         """Open the three-step wizard for a new machine."""

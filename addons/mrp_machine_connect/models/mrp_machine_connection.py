@@ -161,6 +161,12 @@ class MachineConnection(models.Model):
         self.env["mrp.machine.connection.secret"].sudo().search(
             [("connection_id", "in", self.ids), ("name", "=", "password")]
         ).unlink()
+        # By SQL: a worker takes up a connection anew when it was written; nothing of it changes here.
+        self.env.cr.execute(
+            "UPDATE mrp_machine_connection SET write_date = clock_timestamp() AT TIME ZONE 'UTC' WHERE id = ANY(%s)",
+            [self.ids],
+        )
+        self.invalidate_recordset(["write_date"])
 
     def _compute_certificate(self):
         for connection in self:

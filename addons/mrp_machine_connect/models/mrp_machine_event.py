@@ -78,6 +78,7 @@ class MachineEvent(models.Model):
     _machine_occurred = models.Index("(machine_id, occurred_us DESC)")
     _type_occurred = models.Index("(type, occurred_us DESC)")
     _received = models.Index("(received_us)")
+    _latest = models.Index("(occurred_us DESC, id DESC)")
 
     @api.model
     def _selection_state(self):

@@ -1,3 +1,4 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -5,6 +6,8 @@ from odoo import api, fields, models
 from ..fields import BigInteger
 from ..machine_connect.event import instant
 from .mrp_machine import STATES
+
+_logger = logging.getLogger(__name__)
 
 #: States in which the machine makes parts or is about to.
 PRODUCTIVE = ("running", "transient")
@@ -74,6 +77,7 @@ class MachineInterval(models.Model):
     )
     _machine_start = models.Index("(machine_id, start_us DESC)")
     _due = models.Index("(machine_id) WHERE is_due")
+    _still = models.Index("(machine_id) WHERE end_us IS NULL")
 
     @api.depends("start_us", "end_us")
     def _compute_dates(self):
@@ -107,12 +111,19 @@ class MachineInterval(models.Model):
     def _cron_extend(self):
         """Let the time line of what is still going on grow, so that a stop is seen while it lasts."""
         service = self.env["mrp.machine.poster"]
-        machines = self.search(
-            [("end_us", "=", False), ("machine_id.posting_mode", "=", "automatic"), ("machine_id.active", "=", True)]
-        ).machine_id
-        for machine in machines:
-            with self.env.registry.cursor() as cr:
-                service._extend(cr, machine.id)
+        # By SQL: the partial indexes on what is open and what is due are met by exactly these conditions.
+        self.env.cr.execute(
+            """SELECT id FROM mrp_machine machine
+                WHERE machine.active AND machine.posting_mode = 'automatic'
+                  AND (EXISTS (SELECT FROM mrp_machine_interval WHERE machine_id = machine.id AND end_us IS NULL)
+                       OR EXISTS (SELECT FROM mrp_machine_interval WHERE machine_id = machine.id AND is_due))"""
+        )
+        for (machine_id,) in self.env.cr.fetchall():
+            try:
+                with self.env.registry.cursor() as cr:
+                    service._extend(cr, machine_id)
+            except Exception:  # one machine's trouble must not keep the others' time
+                _logger.exception("the time of machine %s could not be extended", machine_id)
 
     def _project(self, env):
         """Write the work center's time lines of these intervals, in the name of the environment's user.
@@ -151,8 +162,10 @@ class MachineInterval(models.Model):
         workcenter = self.workcenter_id
         if not workcenter or self.state in ("unknown", "off"):
             return None
-        start = self.date_start.replace(microsecond=0)
+        start = max(self.date_start, self.machine_id.automatic_since or self.date_start).replace(microsecond=0)
         end = (self.date_end or self._known_until()).replace(microsecond=0)
+        if self.state in PRODUCTIVE:
+            end = min(end, self._operators_begin(env, start, end))
         if end - start < SHORTEST_LINE:
             return None
         loss, workorder = self._loss(env, end - start)
@@ -168,6 +181,22 @@ class MachineInterval(models.Model):
             "description": self.reason or self._state_label(),
         }
 
+    def _operators_begin(self, env, start, end):
+        """Return from when on a person's own timer on this work order counts the time already, or ``end``."""
+        theirs = env["mrp.workcenter.productivity"].search(
+            [
+                ("workorder_id", "=", self.workorder_id.id),
+                ("user_id", "!=", env.ref("mrp_machine_connect.user_machine_connect").id),
+                ("date_start", "<", end),
+                "|",
+                ("date_end", "=", False),
+                ("date_end", ">", start),
+            ],
+            order="date_start",
+            limit=1,
+        )
+        return max(start, theirs.date_start) if self.workorder_id and theirs else end
+
     def _known_until(self):
         """Return how far it is certain that an open interval lasts: until the machine was last heard."""
         status = self.machine_id.status_id
@@ -178,9 +207,7 @@ class MachineInterval(models.Model):
         none = env["mrp.workcenter.productivity.loss"], env["mrp.workorder"]
         workorder = none[1].browse(self.workorder_id.id)
         if self.state in PRODUCTIVE:
-            # An operator's running timer on the same work order counts this time already.
-            theirs = workorder.time_ids.filtered(lambda line: not line.date_end)
-            return (env.ref("mrp.block_reason7"), workorder) if workorder and not theirs else none
+            return (env.ref("mrp.block_reason7"), workorder) if workorder else none
         if not self.production_id and self.state not in LOSS_WITHOUT_ORDER:
             return none
         if length.total_seconds() < self.machine_id.micro_stop_limit:

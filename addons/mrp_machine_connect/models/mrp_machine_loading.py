@@ -1,5 +1,9 @@
+from datetime import timezone
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+
+from ..machine_connect.event import microseconds
 
 
 class MachineLoading(models.Model):
@@ -38,6 +42,7 @@ class MachineLoading(models.Model):
         :param at: naive UTC
         :raise UserError: the order does not belong there, or the moment lies before the last change of order
         """
+        self._check_may_load(machine)
         if production.state in ("done", "cancel"):
             raise UserError(self.env._("%s is closed. Choose an order that is open.", production.display_name))
         if production.state == "draft":
@@ -48,20 +53,30 @@ class MachineLoading(models.Model):
             raise UserError(self.env._("This work order is not part of %s.", production.display_name))
         if production.workorder_ids and not workorder:
             raise UserError(self.env._("Choose the work order of %s that runs here.", production.display_name))
-        self._unload(machine, at)
-        return self.create(
+        self._end(machine, at)
+        # sudo: who may load was checked; a loading is never changed afterwards, so nobody has rights to write one
+        loading = self.sudo().create(
             {
                 "machine_id": machine.id,
                 "production_id": production.id,
                 "workorder_id": workorder.id,
                 "date_start": at,
+                "user_id": self.env.uid,
             }
         )
+        self._move_time(machine, at, production, workorder)
+        return loading
 
     @api.model
     def _unload(self, machine, at):
         """End the load of a machine at a moment (naive UTC), if there is one."""
-        current = self.search([("machine_id", "=", machine.id), ("date_end", "=", False)])
+        self._check_may_load(machine)
+        self._end(machine, at)
+        self._move_time(machine, at, self.env["mrp.production"], self.env["mrp.workorder"])
+
+    def _end(self, machine, at):
+        # sudo: see _load
+        current = self.sudo().search([("machine_id", "=", machine.id), ("date_end", "=", False)])
         if current and current.date_start > at:
             raise UserError(
                 self.env._(
@@ -74,6 +89,29 @@ class MachineLoading(models.Model):
         # Before the next one is inserted: only one may be open.
         current.flush_recordset(["date_end"])
         machine._show_order(self.env["mrp.production"], self.env["mrp.workorder"])
+
+    def _check_may_load(self, machine):
+        if not self.env.su and not self.env.user.has_group("mrp_machine_connect.group_operator"):
+            raise UserError(self.env._("Only an operator of the machines may say which order runs."))
+        machine.check_access("read")
+
+    def _move_time(self, machine, at, production, workorder):
+        """Give the machine's time from a moment (naive UTC) on to another order; a state that lasts across it is cut."""
+        # sudo: the timeline is the poster's own
+        timeline = self.env["mrp.machine.interval"].sudo()
+        us = microseconds(at.replace(tzinfo=timezone.utc))
+        across = timeline.search(
+            [("machine_id", "=", machine.id), ("start_us", "<", us), "|", ("end_us", "=", False), ("end_us", ">", us)],
+            order="start_us desc",
+            limit=1,
+        )
+        if across and across.production_id != production:
+            rest = across.copy_data()[0]
+            across.end_us = us
+            timeline.create({**rest, "start_us": us, "productivity_id": False})
+        after = timeline.search([("machine_id", "=", machine.id), ("start_us", ">=", us)])
+        after.write({"production_id": production.id, "workorder_id": workorder.id})
+        (across | after)._schedule_projection()
 
     @api.model
     def _between(self, machine, first, last):

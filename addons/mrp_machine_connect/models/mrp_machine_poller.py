@@ -1,15 +1,18 @@
 import contextlib
 import logging
+import time
 
 from odoo import api, models
 from odoo.exceptions import UserError
 
-from ..polling_host import PASSING, PollingHost, worker_name
+from ..polling_host import PASSING, REFRESH, PollingHost, worker_name
 
 _logger = logging.getLogger(__name__)
 
 #: Seconds that a scheduled pass may take; the next one comes within the minute.
 CRON_BUDGET = 8.0
+#: Seconds that a poller which finds its lease gone needs to hang up.
+HANDOVER = 0.5
 
 
 class MachinePoller(models.AbstractModel):
@@ -36,8 +39,8 @@ class MachinePoller(models.AbstractModel):
     def _borrowed(self, endpoint, holder, seconds=60):
         """Hold the lease of an endpoint while a person's question is asked, in transactions of its own.
 
-        The form's own transaction holds no lock then, and a poller that held the lease finds it gone and drops its
-        results, so that a device with a single connection answers the person.
+        The form's own transaction holds no lock then. A poller that held the lease finds it gone, drops its results and
+        hangs up; it is given the time to, so that a device with a single connection answers the person.
 
         :raise UserError: another person is asking just now
         """
@@ -48,17 +51,21 @@ class MachinePoller(models.AbstractModel):
             )
         with self.env.registry.cursor() as cr:
             cr.execute(
-                """UPDATE mrp_machine_endpoint
-                      SET holder = %(holder)s, token = token + 1,
+                """UPDATE mrp_machine_endpoint endpoint
+                      SET holder = %(holder)s, token = endpoint.token + 1,
                           lease_until = (clock_timestamp() AT TIME ZONE 'UTC') + %(seconds)s * interval '1 second'
-                    WHERE key = %(key)s
-                      AND NOT (coalesce(holder, '') LIKE 'form-%%' AND lease_until > clock_timestamp() AT TIME ZONE 'UTC')
-                RETURNING id""",
+                     FROM (SELECT id, holder, coalesce(lease_until > clock_timestamp() AT TIME ZONE 'UTC', false) AS held
+                             FROM mrp_machine_endpoint WHERE key = %(key)s) before
+                    WHERE endpoint.id = before.id AND NOT (before.held AND coalesce(before.holder, '') LIKE 'form-%%')
+                RETURNING before.held""",
                 {"holder": holder, "seconds": seconds, "key": endpoint},
             )
-            if not cr.fetchone():
-                raise UserError(self.env._("Somebody else is testing this connection just now. Try again in a moment."))
+            taken = cr.fetchone()
+        if not taken:
+            raise UserError(self.env._("Somebody else is testing this connection just now. Try again in a moment."))
         try:
+            if taken[0]:
+                time.sleep(REFRESH + HANDOVER)
             yield
         finally:
             with self.env.registry.cursor() as cr:

@@ -53,11 +53,26 @@ class MachinePoster(models.AbstractModel):
 
     @api.model
     def _release_paused(self):
-        ended = self.env["mrp.machine"].search(
-            [("pause_until", "!=", False), ("pause_until", "<=", fields.Datetime.now())]
+        ended = (
+            self.env["mrp.machine"]
+            .with_context(active_test=False)
+            .search([("pause_until", "!=", False), ("pause_until", "<=", fields.Datetime.now())])
         )
         if ended:
             ended.write({"pause_until": False, "pause_reason": False})
+        rows = self.env["mrp.machine.event.posting"]
+        # A poster that saw the pause may have written its rows after the pause was over.
+        waiting = rows.search([("state", "=", "waiting"), ("reason", "=", "paused")])
+        waiting.filtered(lambda row: not row.machine_id.is_paused)._requeue()
+        # By SQL: an effect that is due and not queued is nobody's; the partial index on open rows finds it.
+        self.env.cr.execute(
+            """INSERT INTO mrp_machine_queue (event_id, machine_id)
+               SELECT row.event_id, row.machine_id FROM mrp_machine_event_posting row
+                WHERE row.state = 'received'
+                  AND NOT EXISTS (SELECT FROM mrp_machine_queue queue WHERE queue.event_id = row.event_id)
+                   ON CONFLICT (event_id) DO NOTHING"""
+        )
+        self.env.cr.commit()
 
     @api.model
     def _post_due(self, registry, budget):
@@ -75,7 +90,10 @@ class MachinePoster(models.AbstractModel):
             for machine_id, products in work:
                 if time.monotonic() > ends:
                     return False
-                progress |= self._post_machine_locked(registry, machine_id, products)
+                try:
+                    progress |= self._post_machine_locked(registry, machine_id, products)
+                except Exception:  # one machine's trouble must not keep the others' events
+                    _logger.exception("events of machine %s could not be posted", machine_id)
             if not progress:
                 # All that is left is in another poster's hands, who will finish it.
                 return True
@@ -95,7 +113,8 @@ class MachinePoster(models.AbstractModel):
 
     def _post_machine_locked(self, registry, machine_id, products):
         """Post one machine's queue under locks; return whether anything came of it."""
-        for attempt in range(CONFLICTS):
+        conflicts = 0
+        while conflicts < CONFLICTS:
             try:
                 with registry.cursor() as cr:
                     if not self._lock(cr, machine_id, products):
@@ -103,10 +122,13 @@ class MachinePoster(models.AbstractModel):
                     env = api.Environment(cr, SUPERUSER_ID, {})
                     return bool(env[self._name]._post_machine(env["mrp.machine"].browse(machine_id), products))
             except LocksNeeded as needed:
+                # Each round knows more products, so this ends.
                 products = products | needed.product_ids
             except OperationalError as conflict:
                 _logger.info("posting of machine %s met another transaction: %s", machine_id, conflict)
-                time.sleep(0.02 * 2**attempt)
+                time.sleep(0.02 * 2**conflicts)
+                conflicts += 1
+        _logger.warning("posting of machine %s met others %s times and is tried again later", machine_id, conflicts)
         return False
 
     @staticmethod
@@ -128,9 +150,12 @@ class MachinePoster(models.AbstractModel):
             return
         env = api.Environment(cr, SUPERUSER_ID, {})
         machine = env["mrp.machine"].browse(machine_id)
-        intervals = env["mrp.machine.interval"].search(
-            [("machine_id", "=", machine_id), "|", ("end_us", "=", False), ("is_due", "=", True)]
+        cr.execute(
+            """SELECT id FROM mrp_machine_interval WHERE machine_id = %(machine)s AND end_us IS NULL
+               UNION SELECT id FROM mrp_machine_interval WHERE machine_id = %(machine)s AND is_due""",
+            {"machine": machine_id},
         )
+        intervals = env["mrp.machine.interval"].browse([row[0] for row in cr.fetchall()])
         try:
             if not machine.is_paused:
                 intervals._project(self._service(machine).env)
@@ -267,12 +292,17 @@ class MachinePoster(models.AbstractModel):
         groups, refused = handler._groups(entries.with_env(handler.env))
         alike = defaultdict(list)
         for entry_id, error in refused.items():
-            alike[self._ending(error)].append(entry_id)
+            if isinstance(error, (Outcome, UserError)):
+                alike[self._ending(error)].append(entry_id)
+            else:
+                self._note_technical(handler, entries.browse(entry_id), error, again)
         for ending, ids in alike.items():
             self._note(name, entries.browse(ids).event_id.ids, *ending)
+        if locked is not None:
+            missing = set().union(*(handler._products(group) for group in groups)) - locked
+            if missing:
+                raise LocksNeeded(missing)
         for group, ids in groups.items():
-            if locked is not None and not handler._products(group) <= locked:
-                raise LocksNeeded(handler._products(group))
             self._post_group(handler, group, entries.browse(ids), again)
 
     def _post_group(self, handler, group, entries, again):

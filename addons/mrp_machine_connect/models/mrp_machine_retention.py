@@ -85,7 +85,7 @@ class MachineRetention(models.AbstractModel):
     def _archive(self, what, records):
         """Write records as JSON lines to a compressed attachment, unless the settings say not to."""
         # sudo: see _days; attachments of settings are the administrators'
-        if self.env["ir.config_parameter"].sudo().get_param("mrp_machine_connect.archive", "True") != "True":
+        if self.env["ir.config_parameter"].sudo().get_param("mrp_machine_connect.archive") == "no":
             return
         names = [
             name

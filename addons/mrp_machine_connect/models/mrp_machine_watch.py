@@ -1,5 +1,7 @@
 import logging
 
+from psycopg2 import OperationalError
+
 from odoo import api, fields, models
 
 _logger = logging.getLogger(__name__)
@@ -41,9 +43,19 @@ class MachineWatch(models.AbstractModel):
         for status in statuses:
             silent = silent_by_status[status.id]
             if silent and not status.silent_since:
-                self._connection_silent(status)
+                self._one(self._connection_silent, status)
             elif status.silent_since and not silent:
-                self._connection_back(status)
+                self._one(self._connection_back, status)
+
+    def _one(self, tell, status):
+        """Tell of one connection in a savepoint: what fails for it must not keep the others from being told."""
+        try:
+            with self.env.cr.savepoint():
+                tell(status)
+        except OperationalError:
+            raise
+        except Exception:
+            _logger.exception("nobody could be told of %s", status.connection_id.name)
 
     def _connection_silent(self, status):
         connection = status.connection_id
@@ -71,6 +83,8 @@ class MachineWatch(models.AbstractModel):
     def _connection_back(self, status):
         machine = status.connection_id.machine_id
         status.silent_since = False
+        if any(machine.connection_ids.status_id.mapped("silent_since")):
+            return
         if machine.status_id.health == "silent":
             machine.status_id.health = "ok" if machine.connection_ids else "none"
         self._clear(machine, self.env._("Heard again at %s (UTC).", status.last_ok))

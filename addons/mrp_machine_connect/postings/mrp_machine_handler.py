@@ -1,7 +1,6 @@
-from odoo import api, models
-from odoo.exceptions import UserError
+from psycopg2 import OperationalError
 
-from .outcome import Outcome
+from odoo import api, models
 
 
 class MachineHandler(models.AbstractModel):
@@ -65,7 +64,9 @@ class MachineHandler(models.AbstractModel):
         for row in rows:
             try:
                 groups.setdefault(group_of(row), []).append(row.id)
-            except (Outcome, UserError) as error:
+            except OperationalError:
+                raise  # the whole transaction is to be tried again
+            except Exception as error:  # a bug, or data that nobody expected, is this event's matter alone
                 refused[row.id] = error
         return groups, refused
 

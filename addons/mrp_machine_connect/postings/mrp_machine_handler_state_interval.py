@@ -35,6 +35,27 @@ class MachineHandlerStateInterval(models.AbstractModel):
         return data["state"], data.get("reason") or "", code
 
     @api.model
+    def _said_again(self, interval, at):
+        """Return the next event within an interval, after a moment, that said its state again and was ignored; or None."""
+        self.env["mrp.machine.event.posting"].flush_model()
+        # By SQL: the log is large, and the index on machine and time makes this one step.
+        self.env.cr.execute(
+            """SELECT event.id FROM mrp_machine_event event
+                 JOIN mrp_machine_event_posting row ON row.event_id = event.id
+                WHERE event.machine_id = %(machine)s AND row.handler = %(handler)s AND row.reason = 'no_change'
+                  AND event.occurred_us > %(at)s AND event.occurred_us < coalesce(%(end)s, 9223372036854775807)
+                ORDER BY event.occurred_us LIMIT 1""",
+            {
+                "machine": interval.machine_id.id,
+                "handler": self._handler_name(),
+                "at": at,
+                "end": interval.end_us or None,
+            },
+        )
+        row = self.env.cr.fetchone()
+        return self.env["mrp.machine.event"].browse(row[0]) if row else None
+
+    @api.model
     def _post(self, group, rows):
         event = rows.event_id
         machine = event.machine_id
@@ -61,6 +82,7 @@ class MachineHandlerStateInterval(models.AbstractModel):
                 [("machine_id", "=", machine.id), ("start_us", ">", at)], order="start_us", limit=1
             )
             end = following.start_us
+        again = self._said_again(current, at) if current else None
         production, workorder = machine._order_for_time(event)
         values = {
             "machine_id": machine.id,
@@ -75,6 +97,13 @@ class MachineHandlerStateInterval(models.AbstractModel):
             "loss_id": code.loss_id.id,
             "event_id": event.id,
         }
+        former = {
+            **values,
+            "state": current.state,
+            "reason": current.reason,
+            "raw_value": current.raw_value,
+            "loss_id": current.loss_id.id,
+        }
         if current.start_us == at:
             # Two states at the very same moment: the later word counts, nothing of no length is left behind.
             current.write(values)
@@ -82,6 +111,11 @@ class MachineHandlerStateInterval(models.AbstractModel):
         else:
             current.end_us = at
             interval = timeline.create(values)
+        if again:
+            # The machine came back to the former state, which was no news at the time.
+            interval.end_us = again.occurred_us
+            rest = timeline.create({**former, "start_us": again.occurred_us, "event_id": again.id})
+            rest._schedule_projection()
         (current | interval)._schedule_projection()
         return self._posting(
             rows,

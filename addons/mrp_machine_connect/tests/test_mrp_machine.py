@@ -102,7 +102,9 @@ class TestMachine(MachineConnectCommon):
 
         self.assertNotEqual(copy.code, self.machine.code)
         self.assertEqual(copy.signal_ids.mapped("name"), ["Good"])
-        self.assertEqual(copy.signal_ids.connection_id, copy.connection_ids)
+        connections = copy.with_context(active_test=False).connection_ids
+        self.assertEqual(copy.signal_ids.connection_id, connections)
+        self.assertFalse(connections.active, "two machines at one address would count every piece twice")
         self.assertFalse(copy.signal_ids.value_id.memory)
         self.assertFalse(copy.loading_ids)
         self.assertEqual(copy.event_count, 0)

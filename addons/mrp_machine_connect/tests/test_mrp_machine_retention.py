@@ -71,7 +71,7 @@ class TestMachineRetention(MachineConnectCommon):
         self.assertEqual(self.retention._trim_events(), 0)
 
     def test_without_archive_nothing_is_written(self):
-        self.parameters.set_param("mrp_machine_connect.archive", "False")
+        self.parameters.set_param("mrp_machine_connect.archive", "no")
         before = self.env["ir.attachment"].search_count([("name", "like", "machine-events-")])
         events = self.receive(self.machine, self.count(5))
         self.post()

@@ -6,7 +6,7 @@ from .common import MachineConnectCommon
 
 #: What each role may do with each model: r(ead) w(rite) c(reate) u(nlink).
 RIGHTS = {
-    "mrp.machine": {"employee": "", "operator": "r", "supervisor": "rw", "manager": "rwcu"},
+    "mrp.machine": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
     "mrp.machine.status": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.progress": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.connection": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
@@ -25,7 +25,7 @@ RIGHTS = {
     "mrp.machine.queue": {"employee": "", "operator": "", "supervisor": "r", "manager": "r"},
     "mrp.machine.ledger": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.interval": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
-    "mrp.machine.loading": {"employee": "", "operator": "rwc", "supervisor": "rwc", "manager": "rwc"},
+    "mrp.machine.loading": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.worker": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.endpoint": {"employee": "", "operator": "", "supervisor": "", "manager": "r"},
 }

@@ -228,3 +228,23 @@ class TestTemplateFile(WizardCase):
             wizard = self.env["mrp.machine.template.import"].create({"file": base64.b64encode(content)})
             with self.subTest(content=content), self.assertRaisesRegex(UserError, "not a machine template"):
                 wizard.action_import()
+
+    def test_a_template_is_applied_to_the_connection_of_its_protocol(self):
+        template = self.env["mrp.machine.template"].create(
+            {
+                "name": "Oven",
+                "protocol": "opcua",
+                "signal_ids": [Command.create({"name": "Heat", "address": "nsu=urn:oven;s=Heat"})],
+            }
+        )
+        with self.assertRaisesRegex(UserError, "Choose a template"):
+            self.machine.action_apply_template()
+        self.machine.template_id = template
+        self.connection()
+        with self.assertRaisesRegex(UserError, "connection of its protocol"):
+            self.machine.action_apply_template()
+
+        opcua = self.connection(protocol="opcua", url="opc.tcp://127.0.0.1:1")
+        self.machine.action_apply_template()
+
+        self.assertEqual(self.machine.signal_ids.connection_id, opcua)

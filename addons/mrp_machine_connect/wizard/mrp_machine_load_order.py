@@ -114,7 +114,7 @@ class MachineLoadOrder(models.TransientModel):
             [
                 ("machine_id", "=", self.machine_id.id),
                 ("state", "=", "waiting"),
-                ("reason", "in", ("no_order", "ambiguous")),
+                ("reason", "in", ("no_order", "ambiguous", "order_closed")),
                 ("event_id.occurred", ">=", self.date_start),
             ]
         )._requeue()

@@ -23,5 +23,5 @@ class MachinePause(models.TransientModel):
         self.ensure_one()
         if self.until <= fields.Datetime.now():
             raise UserError(self.env._("Until: this moment has passed. Choose when posting is to go on."))
-        self.machine_id.write({"pause_until": self.until, "pause_reason": self.reason.strip()})
+        self.machine_id._pause(self.until, self.reason.strip())
         return {"type": "ir.actions.act_window_close"}
