@@ -106,9 +106,19 @@ class MachineLoading(models.Model):
             limit=1,
         )
         if across and across.production_id != production:
-            rest = across.copy_data()[0]
+            rest = {
+                "machine_id": machine.id,
+                "workcenter_id": across.workcenter_id.id,
+                "state": across.state,
+                "reason": across.reason,
+                "raw_value": across.raw_value,
+                "loss_id": across.loss_id.id,
+                "event_id": across.event_id.id,
+                "start_us": us,
+                "end_us": across.end_us or False,
+            }
             across.end_us = us
-            timeline.create({**rest, "start_us": us, "productivity_id": False})
+            timeline.create(rest)
         after = timeline.search([("machine_id", "=", machine.id), ("start_us", ">=", us)])
         after.write({"production_id": production.id, "workorder_id": workorder.id})
         (across | after)._schedule_projection()

@@ -72,7 +72,7 @@ class MachinePoster(models.AbstractModel):
                   AND NOT EXISTS (SELECT FROM mrp_machine_queue queue WHERE queue.event_id = row.event_id)
                    ON CONFLICT (event_id) DO NOTHING"""
         )
-        self.env.cr.commit()
+        self.env["ir.cron"]._commit_progress()
 
     @api.model
     def _post_due(self, registry, budget):

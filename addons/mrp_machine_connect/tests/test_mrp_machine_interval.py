@@ -221,3 +221,69 @@ class TestMachineInterval(MachineConnectCommon):
             [("machine_id", "=", self.machine.id)], order="start_us", limit=1
         )
         self.assertEqual(first.end_us - first.start_us, 2)
+
+    def test_a_late_state_ends_where_the_machine_said_its_old_one_again(self):
+        self.receive(self.machine, self.state("running", 0), self.state("running", 120))
+        self.post()
+        self.receive(self.machine, self.state("fault", 60))
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 60), ("fault", 60, 120), ("running", 120, None)])
+
+    def test_a_state_mapped_later_ends_where_the_machine_said_its_old_one_again(self):
+        self.receive(
+            self.machine,
+            self.state("running", 0),
+            self.state("unknown", 60, raw="JAM", unmapped="JAM"),
+            self.state("running", 120),
+        )
+        self.post()
+        self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": "JAM", "state": "fault"}
+        )
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 60), ("fault", 60, 120), ("running", 120, None)])
+
+    def test_time_goes_to_the_next_order_from_the_moment_it_is_loaded(self):
+        other = self.make_order(100)
+        self.receive(self.machine, self.state("running", 0))
+        self.post()
+        self.env["mrp.machine.loading"]._load(
+            self.machine, other, other.workorder_ids, self.at(600).replace(tzinfo=None)
+        )
+        self.receive(self.machine, self.state("off", 900))
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 600), ("running", 600, 900), ("off", 900, None)])
+        self.assertEqual((self.workorder.duration, other.workorder_ids.duration), (10, 5))
+
+    def test_the_machines_time_yields_to_an_operators_timer_and_keeps_what_was_before(self):
+        operator = self.env["res.users"].create({"name": "Ann", "login": "ann"})
+        self.receive(self.machine, self.state("running", 0))
+        self.post()
+        self.env["mrp.workcenter.productivity"].create(
+            {
+                "workcenter_id": self.workcenter.id,
+                "workorder_id": self.workorder.id,
+                "user_id": operator.id,
+                "loss_id": self.env.ref("mrp.block_reason7").id,
+                "date_start": self.at(300).replace(tzinfo=None),
+            }
+        )
+        self.receive(self.machine, self.state("off", 900))
+        self.post()
+
+        mine = self.workcenter.time_ids.filtered(lambda line: line.user_id != operator)
+        self.assertEqual(mine.mapped("duration"), [5])
+
+    def test_time_that_was_only_observed_is_not_booked_afterwards(self):
+        self.machine.posting_mode = "observe"
+        self.receive(self.machine, self.state("fault", 0))
+        self.post()
+
+        self.machine.posting_mode = "automatic"
+        self.receive(self.machine, self.state("off", 600))
+        self.post()
+
+        self.assertFalse(self.workcenter.time_ids)

@@ -1,6 +1,10 @@
+from unittest.mock import patch
+
 from odoo.exceptions import UserError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
+from ..postings.outcome import LocksNeeded
 from .common import MachineConnectCommon
 
 
@@ -337,3 +341,64 @@ class TestMachinePoster(MachineConnectCommon):
 
         with self.assertRaises(UserError):
             self.rows(events).with_user(operator).action_retry()
+
+    def test_all_locks_that_a_batch_needs_are_told_at_once(self):
+        orders = self.make_order(10) | self.make_order(10, bom=self.bom.copy({"product_tmpl_id": self.second_product()}))
+        for number, order in enumerate(orders):
+            self.env["mrp.machine.loading"]._load(
+                self.idle_machine, order, order.workorder_ids, self.at(100 * number).replace(tzinfo=None)
+            )
+            self.receive(self.idle_machine, self.count(1, seconds=100 * number + 50))
+
+        with self.assertRaises(LocksNeeded) as needed:
+            self.env["mrp.machine.poster"]._post_machine(self.idle_machine, set())
+
+        self.assertLessEqual(set(orders.product_id.ids), needed.exception.product_ids)
+
+    def second_product(self):
+        return self.env["product.product"].create({"name": "Other", "is_storable": True}).product_tmpl_id.id
+
+    def test_an_event_that_nobody_expected_costs_only_itself(self):
+        good = self.receive(self.machine, self.count(5))
+        strange = self.receive(self.machine, self.count(1, seconds=61, kind="scrap"))
+
+        with mute_logger("odoo.addons.mrp_machine_connect.models.mrp_machine_poster"):
+            self.post()
+
+        self.assertEqual(self.states(good), ["posted"])
+        self.assertEqual(self.states(strange), ["received"])
+        self.assertIn("scrap", self.rows(strange).message)
+
+    def test_an_effect_that_is_due_is_queued_again_whatever_happened(self):
+        events = self.receive(self.idle_machine, self.count(3))
+        self.post()
+        self.rows(events)._requeue()
+        self.env.cr.execute("DELETE FROM mrp_machine_queue WHERE event_id = %s", [events.id])
+
+        with patch.object(type(self.env["ir.cron"]), "_commit_progress", lambda *arguments, **options: 0):
+            self.env["mrp.machine.poster"]._release_paused()
+        self.post()
+
+        self.assertEqual(self.states(events), ["waiting"])
+
+    def test_a_pause_that_ended_unseen_is_found(self):
+        self.machine.write({"pause_until": "2099-01-01 00:00:00", "pause_reason": "Stocktaking"})
+        events = self.receive(self.machine, self.count(5))
+        self.post()
+        self.env.cr.execute("UPDATE mrp_machine SET pause_until = NULL WHERE id = %s", [self.machine.id])
+        self.machine.invalidate_recordset()
+
+        with patch.object(type(self.env["ir.cron"]), "_commit_progress", lambda *arguments, **options: 0):
+            self.env["mrp.machine.poster"]._release_paused()
+        self.post()
+
+        self.assertEqual(self.states(events), ["posted"])
+
+    def test_an_order_unloaded_while_nobody_looked_is_a_change_too(self):
+        self.env["mrp.machine.loading"]._unload(self.machine, self.at(600).replace(tzinfo=None))
+        window = [self.at(300).isoformat(), self.at(900).isoformat()]
+        events = self.receive(self.machine, self.count(40, seconds=900, window=window))
+
+        self.post()
+
+        self.assertEqual(self.rows(events).reason, "spans_change")

@@ -82,3 +82,22 @@ class TestMachineFedWorkorder(MachineConnectCommon):
         self.order.with_context(skip_backorder=True, skip_consumption=True).button_mark_done()
 
         self.assertEqual(self.order.qty_produced, 7)
+
+    def test_a_machine_that_only_tells_its_state_leaves_the_pieces_to_people(self):
+        self.env["mrp.machine.loading"].search([]).unlink()
+        connection = self.env["mrp.machine.connection"].create({"machine_id": self.machine.id, "host": "127.0.0.1"})
+        self.env["mrp.machine.signal"].create(
+            {
+                "machine_id": self.machine.id,
+                "connection_id": connection.id,
+                "name": "Light",
+                "role": "state",
+                "address": "holding:0",
+                "data_type": "u16",
+                "state_table": "stack_light",
+            }
+        )
+
+        self.workorder.button_start()
+
+        self.assertEqual(self.order.qty_producing, 1000)
