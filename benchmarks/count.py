@@ -34,7 +34,9 @@ def main(argv=None):
         names = ("MRP, a write a piece", "MRP, one write", "ours, folded")
         report.rows(dict(zip(names, (each, bare, ours), strict=True)), per=options.pieces, unit="piece, one operation")
         bare_alone, ours_alone = _measure(without, options, ("one_write", "ours"))
-        report.rows(dict(zip(names[1:], (bare_alone, ours_alone), strict=True)), per=options.pieces, unit="piece, no operation")
+        report.rows(
+            dict(zip(names[1:], (bare_alone, ours_alone), strict=True)), per=options.pieces, unit="piece, no operation"
+        )
     report.figure("folded_gain", harness.ratio(each.cpu, ours.cpu), ">= 40")
     report.figure("ratio_to_bare", harness.ratio(ours.cpu, bare.cpu), "<= 1.5")
     report.figure("ratio_to_bare_no_operation", harness.ratio(ours_alone.cpu, bare_alone.cpu), "<= 1.5")
@@ -104,7 +106,9 @@ class Scene:
             {
                 "product_tmpl_id": products[0].product_tmpl_id.id,
                 "operation_ids": operations,
-                "bom_line_ids": [Command.create({"product_id": component.id, "product_qty": 2.0}) for component in products[1:]],
+                "bom_line_ids": [
+                    Command.create({"product_id": component.id, "product_qty": 2.0}) for component in products[1:]
+                ],
             }
         )
 

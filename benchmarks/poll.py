@@ -92,7 +92,7 @@ class OurModbus:
         driver, signals, made = self._driver, self._signals, 0
         for _ in range(times):
             readings, events = driver.read(SIGNALS), []
-            for signal, reading in zip(signals, readings):
+            for signal, reading in zip(signals, readings, strict=True):
                 interpret, memory = signal
                 result = interpret(memory, reading)
                 signal[1] = result.memory
@@ -122,7 +122,8 @@ def modbus(report, options):
 
         compare()
         samples = harness.interleave(
-            {"bare pymodbus": lambda: bare.poll(options.polls), "ours": lambda: ours.poll(options.polls)}, options.rounds
+            {"bare pymodbus": lambda: bare.poll(options.polls), "ours": lambda: ours.poll(options.polls)},
+            options.rounds,
         )
         compare()
         assert ours.made == COUNTERS * (ours.polls - 1), "a poll without its events"
@@ -310,7 +311,9 @@ def engine(report, options):
 def _make_machines(env, ports):
     """Make one machine a device, with all its counters, polled by a worker four times a second."""
     for number, port in enumerate(ports):
-        machine = env["mrp.machine"].create({"name": f"Bench {number}", "code": f"bench-{number}", "posting_mode": "observe"})
+        machine = env["mrp.machine"].create(
+            {"name": f"Bench {number}", "code": f"bench-{number}", "posting_mode": "observe"}
+        )
         connection = env["mrp.machine.connection"].create(
             {
                 "machine_id": machine.id,

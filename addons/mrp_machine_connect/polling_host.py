@@ -21,13 +21,13 @@ from pathlib import Path
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.errors import UndefinedColumn, UndefinedTable
 from psycopg2.extensions import TransactionRollbackError
-from psycopg2.extras import Json
 
 from odoo import SUPERUSER_ID, api
 
 from .machine_connect.mapping import Interpreter, MappingInvalid
 from .machine_connect.polling import PollEngine, PollJob
 from .machine_connect.reading import Quality
+from .polling_hot_rows import NOW, execute_values, write_machines, write_statuses, write_values
 
 _logger = logging.getLogger(__name__)
 
@@ -61,8 +61,6 @@ TABLES_CHANGE = (UndefinedTable, UndefinedColumn)
 SILENT_CODES = frozenset(
     {"no_answer", "answer_mismatch", "gateway_no_answer", "gateway_no_path", "connection_lost", "connection_timeout"}
 )
-
-NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
 
 def _process_space():
@@ -319,7 +317,7 @@ class PollingHost:
         if not self.leases:
             return
         with self.registry.cursor() as cr:
-            kept = _execute_values(
+            kept = execute_values(
                 cr,
                 f"""UPDATE mrp_machine_endpoint endpoint
                        SET lease_until = {NOW} + {LEASE} * interval '1 second'
@@ -349,7 +347,7 @@ class PollingHost:
         leases = dict(leases)
         self._drop(leases)
         with self.registry.cursor() as cr:
-            _execute_values(
+            execute_values(
                 cr,
                 """UPDATE mrp_machine_endpoint endpoint SET holder = NULL, lease_until = NULL
                      FROM (VALUES %s) AS mine (id, token)
@@ -530,9 +528,9 @@ class PollingHost:
                 machine = env["mrp.machine"].browse(plan.machine_id)
                 batches.append((machine, plan.stream, ids, plan.version, events))
         received = env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), _merge(batches))
-        self._write_values(cr, values)
-        self._write_statuses(cr, statuses)
-        self._write_machines(cr, machines)
+        write_values(cr, values)
+        write_statuses(cr, statuses)
+        write_machines(cr, machines)
         env.flush_all()
         return received
 
@@ -544,7 +542,7 @@ class PollingHost:
         plans = {plan.connection_id: plan for outcome in outcomes if (plan := self.plans.get(outcome.key))}
         if not plans:
             return set()
-        rows = _execute_values(
+        rows = execute_values(
             cr,
             """SELECT mine.connection_id, connection.write_date, machine.write_date, machine.mapping_version
                  FROM mrp_machine_endpoint endpoint
@@ -615,95 +613,11 @@ class PollingHost:
         """Return after how many seconds a connection is due again; a scheduled pass that is early would miss it."""
         return seconds if self.polled_by == "worker" else max(0.0, seconds - PASS_TOLERANCE)
 
-    def _write_values(self, cr, values):
-        if not values:
-            return
-        rows = {
-            value_id: (
-                value_id,
-                text,
-                _naive(reading.at),
-                _naive(reading.read_at),
-                reading.quality.value,
-                reading.code or None,
-                Json(reading.raw) if reading.raw else None,
-                Json(memory) if memory else None,
-            )
-            for value_id, text, reading, memory in values
-        }
-        _execute_values(
-            cr,
-            """UPDATE mrp_machine_signal_value hot
-                  SET value = coalesce(new.value, hot.value), at = new.at, read_at = new.read_at,
-                      quality = new.quality, code = new.code, raw = new.raw::jsonb, memory = new.memory::jsonb
-                 FROM (VALUES %s) AS new (id, value, at, read_at, quality, code, raw, memory)
-                WHERE hot.id = new.id""",
-            list(rows.values()),
-            template="(%s, %s::varchar, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s)",
-        )
-
-    def _write_statuses(self, cr, statuses):
-        if not statuses:
-            return
-        rows = {}
-        for plan, outcome, pause in statuses:
-            ended = _naive(outcome.started + timedelta(seconds=outcome.seconds))
-            failed = bool(outcome.code)
-            rows[plan.connection_id] = (
-                plan.connection_id,
-                ended,
-                None if failed else ended,
-                plan.failures if failed else 0,
-                outcome.code or None,
-                Json(outcome.params) if outcome.params else None,
-                outcome.seconds,
-                plan.skipped,
-                pause,
-                failed,
-            )
-            plan.skipped = 0
-        _execute_values(
-            cr,
-            f"""UPDATE mrp_machine_connection_status hot
-                   SET last_try = new.tried, last_ok = coalesce(new.ok, hot.last_ok), failures = new.failures,
-                       code = new.code, params = new.params::jsonb, seconds = new.seconds,
-                       skipped = coalesce(hot.skipped, 0) + new.skipped,
-                       next_poll = {NOW} + new.pause * interval '1 second',
-                       failing_since = CASE WHEN new.failed THEN coalesce(hot.failing_since, new.tried) END
-                  FROM (VALUES %s) AS new
-                       (id, tried, ok, failures, code, params, seconds, skipped, pause, failed)
-                 WHERE hot.connection_id = new.id""",
-            list(rows.values()),
-            template="(%s, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s, %s, %s, %s)",
-        )
-
-    def _write_machines(self, cr, machines):
-        if not machines:
-            return
-        _execute_values(
-            cr,
-            """UPDATE mrp_machine_status hot
-                  SET health = CASE WHEN hot.health = 'silent' AND new.health = 'failing' THEN 'silent'
-                                    ELSE new.health END,
-                      last_seen = coalesce(new.seen, hot.last_seen)
-                 FROM (VALUES %s) AS new (id, health, seen) WHERE hot.machine_id = new.id""",
-            [(machine_id, health, _naive(seen)) for machine_id, (health, seen) in machines.items()],
-            template="(%s, %s, %s::timestamp)",
-        )
-
     def _wake_poster(self):
         """Tell whoever posts that there is work. The worker posts itself, a moment later."""
         if self.polled_by == "cron":
             with self.registry.cursor() as cr:
                 api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]._wake()
-
-
-def _execute_values(cr, query, rows, template=None, fetch=False):
-    """Run one statement with the ``VALUES`` of many rows; that it met another transaction is no error to be logged."""
-    template = template or f"({', '.join(['%s'] * len(rows[0]))})"
-    values = ", ".join(cr.mogrify(template, row).decode() for row in rows)
-    cr.execute(query.replace("VALUES %s", f"VALUES {values}"), log_exceptions=False)
-    return cr.fetchall() if fetch else None
 
 
 def _judged(outcome):
@@ -723,7 +637,3 @@ def _merge(batches):
         else:
             merged[stream] = (machine, stream, ids, version, list(events))
     return list(merged.values())
-
-
-def _naive(moment):
-    return moment.replace(tzinfo=None) if moment else None

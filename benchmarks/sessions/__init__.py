@@ -19,7 +19,9 @@ class Sessions:
     def look(self):
         """Note which sessions there are; those that are opened later do not count."""
         with self._registry.cursor() as cr:
-            cr.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+            cr.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
             others = [row[0] for row in cr.fetchall()]
             cr.execute("SELECT pg_backend_pid()")
             self._processes = (*others, cr.fetchone()[0])

@@ -51,7 +51,9 @@ class Screen:
             self.page.locator(".o_menu_sections button", has_text=re.compile(f"^{re.escape(group)}$")).click()
             self.page.get_by_role("menuitem", name=last, exact=True).click()
         if not groups:
-            self.page.locator(".o_menu_sections > a, .o_menu_sections > *", has_text=re.compile(f"^{re.escape(last)}$")).first.click()
+            self.page.locator(
+                ".o_menu_sections > a, .o_menu_sections > *", has_text=re.compile(f"^{re.escape(last)}$")
+            ).first.click()
         return self.settle()
 
     def settle(self):
@@ -160,9 +162,7 @@ class Screen:
 
     def overflows(self):
         """How many pixels the page is wider than the window; more than none means scrolling sideways."""
-        return self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
+        return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
     def call(self, model, method, *args, **kwargs):
         """Call a method of a model as the web client does, and return what it answers."""

@@ -90,7 +90,9 @@ def events(screen):
 
 @shot
 def event_form(screen):
-    first(screen, "machine-events", "mrp.machine.event", [["type", "=", "production.count"], ["signal_id", "!=", False]])
+    first(
+        screen, "machine-events", "mrp.machine.event", [["type", "=", "production.count"], ["signal_id", "!=", False]]
+    )
 
 
 @shot
@@ -270,7 +272,9 @@ def connect_4_live(screen):
 @shot
 def import_errors(screen):
     machine(screen, PRESS).tab("signals").press("action_import_signals")
-    screen.page.set_input_files(f"{DIALOG} input[type=file]", files=[{"name": "press.csv", "mimeType": "text/csv", "buffer": LIST}])
+    screen.page.set_input_files(
+        f"{DIALOG} input[type=file]", files=[{"name": "press.csv", "mimeType": "text/csv", "buffer": LIST}]
+    )
     screen.press("action_check").expect("rows cannot become")
 
 
@@ -487,10 +491,12 @@ def take(browser, url, size, names):
             page.screenshot(path=path)
             if size == "desktop" and name in DESCRIBED:
                 (DESCRIPTION / DESCRIBED[name]).write_bytes(small(path))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures are wanted
+        except Exception as error:
             failed.append(name)
             page.screenshot(path=path)
-            where = next(frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if "browser" in frame.filename)
+            where = next(
+                frame for frame in reversed(traceback.extract_tb(error.__traceback__)) if "browser" in frame.filename
+            )
             print(f"  {name} ({size}), line {where.lineno}, {where.line}: {str(error)[:300]}", flush=True)
         page.goto("about:blank")
     for page in contexts.values():
@@ -517,7 +523,9 @@ def main(arguments=None):
     parser.add_argument("--size", choices=("desktop", "phone"), help="only this one")
     parser.add_argument("--list", action="store_true", help="say the names and end")
     parser.add_argument("--server", metavar="URL", help="of a server that --stage left running")
-    parser.add_argument("--stage", action="store_true", help="set the stage and wait for Ctrl-C instead of taking pictures")
+    parser.add_argument(
+        "--stage", action="store_true", help="set the stage and wait for Ctrl-C instead of taking pictures"
+    )
     options = parser.parse_args(arguments)
     names = [name for name in SHOTS if re.search(options.only, name)]
     if options.list:

@@ -180,7 +180,9 @@ def set_up():
             programs.append(plant)
             ports = {**plant.codes(), "dead": free_port()}
             shell = processes.OdooShell(cluster, name)
-            shell(f"PORTS = {ports!r}\n{NEWCOMER_CODE}\n{MOVE_CODE.replace('PORTS.items()', repr(plant.codes()) + '.items()')}")
+            shell(
+                f"PORTS = {ports!r}\n{NEWCOMER_CODE}\n{MOVE_CODE.replace('PORTS.items()', repr(plant.codes()) + '.items()')}"
+            )
             shell(f"PORTS = {ports!r}\n{DAY_CODE}")
             # The day must be over before the plant goes on with it.
             sql = "SELECT count(*) FROM mrp_machine_queue"
@@ -189,7 +191,9 @@ def set_up():
             worker = processes.MachineWorker(cluster, name)
             programs.append(worker)
             worker.start()
-            counted = "SELECT count(*) FROM mrp_machine_event WHERE received > now() AT TIME ZONE 'UTC' - interval '1 minute'"
+            counted = (
+                "SELECT count(*) FROM mrp_machine_event WHERE received > now() AT TIME ZONE 'UTC' - interval '1 minute'"
+            )
             worker.wait_until(lambda: int(cluster.query(name, counted)) > 25, "the plant says something", 120)
             plant.fault("press", "reset_counter", value=900000)
             yield server, plant

@@ -43,7 +43,11 @@ def order(odoo_server):
     """A confirmed order on a work center of its own: ``(name of the order, name of the work center, id)``."""
     call = odoo_server.call
     [workcenter] = call("mrp.workcenter", "create", [{"name": "Line 7", "resource_calendar_id": False}])
-    sheet, plate = call("product.product", "create", [{"name": "Sheet 7", "is_storable": True}, {"name": "Plate 7", "is_storable": True}])
+    sheet, plate = call(
+        "product.product",
+        "create",
+        [{"name": "Sheet 7", "is_storable": True}, {"name": "Plate 7", "is_storable": True}],
+    )
     [template] = call("product.product", "read", [plate], ["product_tmpl_id"])
     [bom] = call(
         "mrp.bom",
@@ -104,7 +108,12 @@ def test_machine_is_connected_and_its_order_counts(page, odoo_server, plant, sta
     address = f"action-mrp.mrp_production_action/{production}"
 
     def produced():
-        return float(screen.field("qty_producing").locator("input, span").first.evaluate("e => e.value ?? e.innerText").replace(",", ""))
+        return float(
+            screen.field("qty_producing")
+            .locator("input, span")
+            .first.evaluate("e => e.value ?? e.innerText")
+            .replace(",", "")
+        )
 
     def look():
         page.goto(f"/odoo/{address}")

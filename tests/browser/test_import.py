@@ -21,7 +21,9 @@ def test_good_rows_are_imported_and_bad_ones_are_mended(page):
     [machine] = screen.ids("mrp.machine", [["code", "=", "press"]])
 
     def imported():
-        found = screen.call("mrp.machine.signal", "search_read", [["machine_id", "=", machine], ["name", "=like", "List %"]], ["name"])
+        found = screen.call(
+            "mrp.machine.signal", "search_read", [["machine_id", "=", machine], ["name", "=like", "List %"]], ["name"]
+        )
         return {signal["name"] for signal in found}
 
     screen.record("machine-list", machine).tab("signals").press("action_import_signals")

@@ -34,7 +34,9 @@ def test_every_menu_opens(plant_server, open_page, login, size):
     menus = screen.menus()
     assert len(menus) > 15
     for names, _xmlid, action in menus:
-        views = dict.fromkeys(kind for _number, kind in screen.call("ir.actions.act_window", "read", [action], ["views"])[0]["views"])
+        views = dict.fromkeys(
+            kind for _number, kind in screen.call("ir.actions.act_window", "read", [action], ["views"])[0]["views"]
+        )
         for view in views:
             if view != "form" or len(views) == 1:
                 page.goto(f"/odoo/action-{action}?view_type={view}")
@@ -50,7 +52,10 @@ def test_every_menu_opens(plant_server, open_page, login, size):
 
 def waiting(screen, **criteria):
     domain = [["state", "in", ["waiting", "held", "failed"]]]
-    return screen.ids("mrp.machine.event.posting", domain + [[name.replace("__", "."), "=", value] for name, value in criteria.items()])
+    return screen.ids(
+        "mrp.machine.event.posting",
+        domain + [[name.replace("__", "."), "=", value] for name, value in criteria.items()],
+    )
 
 
 def test_unknown_code_is_mapped(plant_server, open_page):
@@ -72,13 +77,17 @@ def test_order_is_loaded_from_what_waits_for_it(plant_server, open_page):
     waits = waiting(screen, reason="no_order", machine_id__code="press-2")
     assert len(waits) == 4
     call = plant_server.call
-    [source] = call("mrp.production", "search_read", [["product_id.name", "=", "Bracket A4"]], ["product_id", "bom_id"], limit=1)
+    [source] = call(
+        "mrp.production", "search_read", [["product_id.name", "=", "Bracket A4"]], ["product_id", "bom_id"], limit=1
+    )
     [workcenter] = call("mrp.workcenter", "search", [["name", "=", "Stamping 2"]])
     [bom] = call("mrp.bom", "copy", [source["bom_id"][0]])
     call("mrp.bom", "write", [bom], {"product_id": source["product_id"][0]})
     [operation] = call("mrp.routing.workcenter", "search", [["bom_id", "=", bom]])
     call("mrp.routing.workcenter", "write", [operation], {"workcenter_id": workcenter})
-    [order] = call("mrp.production", "create", [{"product_id": source["product_id"][0], "bom_id": bom, "product_qty": 900}])
+    [order] = call(
+        "mrp.production", "create", [{"product_id": source["product_id"][0], "bom_id": bom, "product_qty": 900}]
+    )
     call("mrp.production", "action_confirm", [order])
     [name] = [row["name"] for row in call("mrp.production", "read", [order], ["name"])]
 
@@ -88,7 +97,9 @@ def test_order_is_loaded_from_what_waits_for_it(plant_server, open_page):
     screen.page.wait_for_selector(DIALOG)
     screen.choose("production_id", name).press("action_load")
     screen.page.wait_for_selector(DIALOG, state="detached")
-    screen.wait_until(lambda: not waiting(screen, machine_id__code="press-2", reason="no_order"), "what waited is posted")
+    screen.wait_until(
+        lambda: not waiting(screen, machine_id__code="press-2", reason="no_order"), "what waited is posted"
+    )
     [made] = call("mrp.production", "read", [order], ["qty_producing"])
     assert made["qty_producing"] == 110 + 111 + 112 + 113
 

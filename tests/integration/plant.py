@@ -235,7 +235,8 @@ def press_plan(code, port, *, cycle, order=0, machine=None, **connection):
     """
     counters = ("good", "reject")
     signals = [
-        {**signal, "fastest_cycle": cycle / 2} if signal["role"] in counters else dict(signal) for signal in PRESS_SIGNALS
+        {**signal, "fastest_cycle": cycle / 2} if signal["role"] in counters else dict(signal)
+        for signal in PRESS_SIGNALS
     ]
     return {
         "code": code,
@@ -350,13 +351,13 @@ def assert_exactly_once(sql, machines=()):
             sql,
             f"""SELECT sum((event.data->>'delta')::float) FROM mrp_machine_event event
                   JOIN mrp_machine_event_posting effect ON effect.event_id = event.id
-                 WHERE event.machine_id = {machine['machine']} AND event.type = 'production.count'
+                 WHERE event.machine_id = {machine["machine"]} AND event.type = 'production.count'
                    AND event.data->>'kind' = 'good' AND effect.handler = 'production_count'
                    AND effect.state = 'posted'""",
         )
         posted = number(
             sql,
-            f"""SELECT sum(quantity) FROM mrp_machine_posting WHERE machine_id = {machine['machine']}
+            f"""SELECT sum(quantity) FROM mrp_machine_posting WHERE machine_id = {machine["machine"]}
                    AND handler = 'production_count' AND res_model = 'mrp.workorder'""",
         )
         assert ledger[0]["good"] == ledger[0]["posted"] == pieces == posted == quantity(sql, machine)

@@ -78,7 +78,9 @@ def test_the_scheduled_action_polls_each_minute_beside_dead_machines(
         # The scheduler may run an action twice for one call; the second time nothing is due.
         before = len(_durations(server.output()))
         _run_cron(sql, durable_database, "ir_cron_poll")
-        server.wait_until(lambda: len(_durations(server.output())) > before and _is_idle(server.output()), "a pass ended")
+        server.wait_until(
+            lambda: len(_durations(server.output())) > before and _is_idle(server.output()), "a pass ended"
+        )
 
     for count in range(1, passes + 1):
         one_pass()

@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 import urllib.error
+from collections import Counter
 
 import pytest
 
@@ -70,9 +71,9 @@ def test_no_piece_is_lost_or_doubled_by_kills_at_random_moments(
     chance = random.Random(seed)
     assert sql("SHOW synchronous_commit") == "on"
     devices = Devices(start_program, [{"name": "press", "cycle": CYCLE, "reject_rate": 0.05}])
-    machine = set_up(odoo_shell, [press_plan("press", devices.ports["press"], cycle=CYCLE, order=100_000, interval=0.5)])[
-        "press"
-    ]
+    machine = set_up(
+        odoo_shell, [press_plan("press", devices.ports["press"], cycle=CYCLE, order=100_000, interval=0.5)]
+    )["press"]
     server, worker = start_odoo(), machine_worker()
     baseline = wait(lambda: _memory(sql, machine), "the baseline is stored")
     logs_before = worker.output()
@@ -98,7 +99,7 @@ def test_no_piece_is_lost_or_doubled_by_kills_at_random_moments(
     wait(lambda: devices.truth("press")["reads"] >= reads + 3, "it is polled on")
     first, last, pieces = counter_chain(sql, machine["machine"])
     print(
-        f"{kills} kills (seed {seed}): {dict((name, victims.count(name)) for name in sorted(set(victims)))}, "
+        f"{kills} kills (seed {seed}): {Counter(sorted(victims))}, "
         f"{calls.made} passes of the server, counter {first} → {last}, order {quantity(sql, machine):g}"
     )
     assert baseline >= first

@@ -10,7 +10,6 @@ import uuid
 import pytest
 
 from devtools import environment, odoo_process, postgres, template
-from tests.integration import processes
 from tests.integration.plant import Devices, all_posted, complaints, press_plan, rows, set_up, wait
 
 CORE = environment.ADDON_NAMES[0]
@@ -97,14 +96,18 @@ def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, beyond_
     before = _everything(bare.sql)
     addons = environment.addons()
     siblings = addons[1:]
-    steps = [("install", CORE), ("install", *siblings), ("upgrade", *addons), ("uninstall", *siblings), ("uninstall", CORE)]
+    steps = [
+        ("install", CORE),
+        ("install", *siblings),
+        ("upgrade", *addons),
+        ("uninstall", *siblings),
+        ("uninstall", CORE),
+    ]
     for verb, *names in steps:
         said = bare.module(verb, *names)
         print(f"odoo module {verb} {' '.join(names)}: {len(said)} warnings")
         assert beyond_odoo(said) == set(), (verb, names)
-        states = dict(
-            line.split("|") for line in bare.sql("SELECT name, state FROM ir_module_module").splitlines()
-        )
+        states = dict(line.split("|") for line in bare.sql("SELECT name, state FROM ir_module_module").splitlines())
         wanted = "uninstalled" if verb == "uninstall" else "installed"
         assert {states[name] for name in names} == {wanted}
 
@@ -130,25 +133,33 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     counted = "SELECT count(*) FROM mrp_machine_event WHERE type = 'production.count'"
     worker.wait_until(lambda: sql(counted) != "0", "it counts")
     devices.fault("press", "jam", seconds=2, code=101)
-    worker.wait_until(lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'alarm.raised'") != "0", "an alarm")
+    worker.wait_until(
+        lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'alarm.raised'") != "0", "an alarm"
+    )
     worker.wait_until(lambda: devices.truth("press")["state"] == 6, "the press works again")
     worker.wait_until(
-        lambda: all_posted(sql) and sql("SELECT count(*) FROM mrp_machine_posting WHERE quantity > 0") > "0", "it counts"
+        lambda: all_posted(sql) and sql("SELECT count(*) FROM mrp_machine_posting WHERE quantity > 0") > "0",
+        "it counts",
     )
 
     # Upgraded under a worker that runs: it goes on by itself.
     events = int(sql("SELECT count(*) FROM mrp_machine_event"))
     assert beyond_odoo(clone.module("upgrade", CORE)) == set()
-    worker.wait_until(lambda: int(sql("SELECT count(*) FROM mrp_machine_event")) > events + 5, "it counts after the upgrade")
+    worker.wait_until(
+        lambda: int(sql("SELECT count(*) FROM mrp_machine_event")) > events + 5, "it counts after the upgrade"
+    )
 
     assert beyond_odoo(clone.module("uninstall", CORE)) == set()
     worker.wait_until(lambda: f"{CORE} is not installed" in worker.output(), "the worker says why it waits")
     reads = devices.truth("press")["reads"]
-    assert rows(
-        sql,
-        r"""SELECT table_name FROM information_schema.tables
+    assert (
+        rows(
+            sql,
+            r"""SELECT table_name FROM information_schema.tables
              WHERE table_name ~ '^(mrp|maintenance|quality)_machine' OR table_name LIKE 'mmc\_%'""",
-    ) == []
+        )
+        == []
+    )
     names = ", ".join(f"'{name}'" for name in environment.ADDON_NAMES)
     assert sql(f"SELECT count(*) FROM ir_model_data WHERE module IN ({names})") == "0"
     assert sql("SELECT count(*) FROM ir_cron WHERE cron_name LIKE 'Machines:%'") == "0"
@@ -176,7 +187,9 @@ def test_a_changed_signal_takes_effect_without_a_restart(
     durable_database, odoo_server, odoo_shell, machine_worker, start_program, sql
 ):
     devices = Devices(start_program, [{"name": "press", "cycle": 0.2}])
-    machine = set_up(odoo_shell, [press_plan("press", devices.ports["press"], cycle=0.2, order=1000, interval=0.5)])["press"]
+    machine = set_up(odoo_shell, [press_plan("press", devices.ports["press"], cycle=0.2, order=1000, interval=0.5)])[
+        "press"
+    ]
     signal, good = machine["signals"]["Temperature"], machine["signals"]["Good"]
     worker = machine_worker()
 
@@ -189,7 +202,9 @@ def test_a_changed_signal_takes_effect_without_a_restart(
     assert 30 < float(hot(signal)["value"]) < 50
 
     # The counter goes on: what was stored of it was not touched by another signal's change.
-    worker.wait_until(lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'production.count'") != "0", "it counts")
+    worker.wait_until(
+        lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'production.count'") != "0", "it counts"
+    )
     before = hot(good)["memory"]["value"]
     odoo_server.call("mrp.machine.connection", "write", [machine["connection"]], {"interval": 0.25})
     reads = devices.truth("press")["reads_at"]

@@ -31,12 +31,16 @@ def test_three_dead_of_many_cost_the_others_nothing(durable_database, odoo_shell
     )
     devices.fault("mute", "blackhole")
     dead = ("off", "mute", "hole")
-    plans = [press_plan(name, devices.ports[name], cycle=0.5, interval=INTERVAL, timeout=2.0) for name in (*names, *dead)]
+    plans = [
+        press_plan(name, devices.ports[name], cycle=0.5, interval=INTERVAL, timeout=2.0) for name in (*names, *dead)
+    ]
     plans += [replay_plan(name, devices.truth(name)["url"], speed=60, interval=INTERVAL) for name in over_opcua]
     machines = set_up(odoo_shell, plans)
     worker = machine_worker()
     worker.wait_until(lambda: devices.truth(names[-1])["reads"], "the last one is read")
-    worker.wait_until(lambda: all(_status(sql, machines[name])["failures"] for name in dead), "the dead ones are noticed")
+    worker.wait_until(
+        lambda: all(_status(sql, machines[name])["failures"] for name in dead), "the dead ones are noticed"
+    )
     for name in over_opcua:
         devices.fault(name, "begin")
     time.sleep(WARM_UP)

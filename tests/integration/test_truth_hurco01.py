@@ -14,7 +14,12 @@ PLAN = {
     "machine": {"late_window": 0},
     "connection": {"protocol": "opcua", "url": "opc.tcp://127.0.0.1:4840", "polled_by": "worker", "interval": 1.0},
     "signals": [
-        {"name": "State", "role": "state", "address": "nsu=urn:x;s=Program_Status", "state_table": "mtconnect_execution"},
+        {
+            "name": "State",
+            "role": "state",
+            "address": "nsu=urn:x;s=Program_Status",
+            "state_table": "mtconnect_execution",
+        },
         {"name": "Count", "role": "good", "address": "nsu=urn:x;s=Part_Count", "fastest_cycle": 10.0},
     ],
     "order": 100,

@@ -31,7 +31,9 @@ def test_workers_share_rebalance_and_take_over(durable_database, odoo_shell, mac
     machines = set_up(
         odoo_shell,
         [
-            press_plan(name, devices.ports[name], cycle=CYCLE, interval=INTERVAL, order=100_000 if name == names[0] else 0)
+            press_plan(
+                name, devices.ports[name], cycle=CYCLE, interval=INTERVAL, order=100_000 if name == names[0] else 0
+            )
             for name in names
         ],
     )
@@ -121,7 +123,9 @@ def seconds_to_start(worker):
     """Return how long a worker took from its first to its last line before it began to poll."""
     times = [line[:23] for line in worker.output().splitlines() if re.match(r"\d{4}-", line)]
     polling = next(line[:23] for line in worker.output().splitlines() if "polling as" in line)
-    return (datetime.fromisoformat(polling.replace(",", ".")) - datetime.fromisoformat(times[0].replace(",", "."))).seconds + 2
+    return (
+        datetime.fromisoformat(polling.replace(",", ".")) - datetime.fromisoformat(times[0].replace(",", "."))
+    ).seconds + 2
 
 
 def test_a_person_who_tests_a_connection_gets_the_only_line_and_the_worker_takes_it_back(
@@ -161,7 +165,9 @@ def _holders(sql):
 
 def _all_counted(sql, machines, truth):
     for name, machine in machines.items():
-        last = sql(f"SELECT memory->>'value' FROM mrp_machine_signal_value WHERE signal_id = {machine['signals']['Good']}")
+        last = sql(
+            f"SELECT memory->>'value' FROM mrp_machine_signal_value WHERE signal_id = {machine['signals']['Good']}"
+        )
         if last != str(truth[name]["good_counter"]):
             return False
     return True

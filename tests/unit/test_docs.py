@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 from functools import cache
 
 import pytest
@@ -14,6 +16,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ADDONS.glob("*/README.md"), *(ROOT / "simulator").glob("*.md")],
 )
+UNIT = ROOT / "deploy" / "systemd" / "odoo-machine-worker.service"
 CORE = ADDONS / "mrp_machine_connect" / "models"
 #: Fields that people set, by the class that brings them and the heading of their table.
 SETTINGS = {
@@ -172,3 +175,25 @@ def test_every_decision_is_in_their_list():
     listed = text(DOCS / "decisions" / "README.md")
 
     assert [page.name for page in DOCS.glob("decisions/0*.md") if f"({page.name})" not in listed] == []
+
+
+def test_the_unit_of_the_worker_starts_it_as_the_pages_say():
+    lines = text(UNIT).splitlines()
+
+    assert "ExecStart=/usr/bin/odoo machine_worker" in lines
+    assert [line for line in lines if line.startswith("Environment=ODOO_RC=/")]
+    assert "KillSignal=SIGTERM" in lines
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+    verifier = shutil.which("systemd-analyze")
+    # The program itself need not be installed where the tests run.
+    unit = tmp_path / UNIT.name
+    unit.write_text(text(UNIT).replace("/usr/bin/odoo", shutil.which("true")))
+    if verifier:
+        done = subprocess.run([verifier, "verify", unit], capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stderr) == (0, "")
+    settings = [line.partition("=")[0] for line in text(UNIT).splitlines() if "=" in line and not line.startswith("#")]
+    repeatable = {"SystemCallFilter", "Environment", "ReadWritePaths"}
+    assert {name for name in settings if settings.count(name) > 1} <= repeatable

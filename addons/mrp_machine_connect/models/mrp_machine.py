@@ -77,16 +77,14 @@ class Machine(models.Model):
         help="Where its orders are planned and its time is booked. Several machines may serve one work center.",
     )
     area = fields.Char(help="Area of the plant (ISA-95).")
-    line = fields.Char(string="Line", help="Production line (ISA-95 work center of the plant).")
+    line = fields.Char(help="Production line (ISA-95 work center of the plant).")
     template_id = fields.Many2one(
         "mrp.machine.template",
-        string="Template",
         check_company=True,
         help="The machine type whose signals and codes were applied last.",
     )
     responsible_id = fields.Many2one(
         "res.users",
-        string="Responsible",
         default=lambda self: self.env.user,
         tracking=True,
         help="Who gets an activity and a mail when the machine, its connection or its poller falls silent.",

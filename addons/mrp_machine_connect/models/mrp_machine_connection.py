@@ -58,7 +58,6 @@ class MachineConnection(models.Model):
     host = fields.Char(tracking=True, help="Name or address of the machine or of the converter.")
     port = fields.Integer(default=502, tracking=True, help="502 unless the maker says otherwise.")
     unit_id = fields.Integer(
-        string="Unit",
         default=1,
         tracking=True,
         help="Address of the device on the line or behind the gateway, 0 to 255.",

@@ -158,14 +158,15 @@ class MachineEvent(models.Model):
         return self.env["mrp.machine.status"]._fields["state"]._description_selection(self.env)
 
     @api.model_create_multi
-    def create(self, vals_list):
+    def create(self, vals_list):  # pylint: disable=method-required-super
         raise UserError(self.env._("Events are received, not created. Use «Add or Correct Pieces» on the machine."))
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         raise UserError(self.env._("The event log is never rewritten. Correct an event with another one."))
 
     def unlink(self):
         if not self.env.context.get("machine_connect_retention"):
+            # pylint: disable=no-raise-unlink; uninstalling clears the table by SQL before
             raise UserError(self.env._("The event log is never rewritten. Its age limit is a setting."))
         return super().unlink()
 

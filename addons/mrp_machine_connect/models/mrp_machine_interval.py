@@ -60,7 +60,7 @@ class MachineInterval(models.Model):
     )
     production_id = fields.Many2one("mrp.production", string="Order", readonly=True, index="btree_not_null")
     workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, index="btree_not_null")
-    loss_id = fields.Many2one("mrp.workcenter.productivity.loss", string="Loss", readonly=True)
+    loss_id = fields.Many2one("mrp.workcenter.productivity.loss", readonly=True)
     event_id = fields.Many2one("mrp.machine.event", readonly=True, index="btree_not_null", ondelete="restrict")
     is_due = fields.Boolean(readonly=True, help="Its time on the work center is not up to date.")
     productivity_id = fields.Many2one(

@@ -69,7 +69,7 @@ class MachineSignal(models.Model):
                 field = getattr(invalid, "field", "")
                 code, params = getattr(invalid, "code", ""), getattr(invalid, "params", {})
                 words = sentence(self.env, code, params, field) if code else str(invalid)
-                raise ValidationError(f"{signal.name}: {words}") from invalid
+                raise ValidationError(self.env._("%(signal)s: %(words)s", signal=signal.name, words=words)) from invalid
 
     @api.constrains("connection_id", "machine_id")
     def _check_connection(self):

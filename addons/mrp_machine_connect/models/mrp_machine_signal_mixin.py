@@ -98,7 +98,9 @@ class MachineSignalMixin(models.AbstractModel):
         required=True,
         help="The order of the two bytes in one register; Modbus says high byte first, some makers differ.",
     )
-    length = fields.Integer(help="Text only: number of registers.")
+    length = fields.Integer(  # pylint: disable=attribute-deprecated; a field of ours, not the old argument
+        help="Text only: number of registers."
+    )
     encoding = fields.Char(default="ascii", help="Text only: ascii, utf-8, latin-1 …")
     unit_id = fields.Integer(
         string="Modbus Unit", default=-1, help="Modbus unit behind this address; -1: the one of the connection."

@@ -343,7 +343,9 @@ class TestMachinePoster(MachineConnectCommon):
             self.rows(events).with_user(operator).action_retry()
 
     def test_all_locks_that_a_batch_needs_are_told_at_once(self):
-        orders = self.make_order(10) | self.make_order(10, bom=self.bom.copy({"product_tmpl_id": self.second_product()}))
+        orders = self.make_order(10) | self.make_order(
+            10, bom=self.bom.copy({"product_tmpl_id": self.second_product()})
+        )
         for number, order in enumerate(orders):
             self.env["mrp.machine.loading"]._load(
                 self.idle_machine, order, order.workorder_ids, self.at(100 * number).replace(tzinfo=None)
