@@ -90,7 +90,7 @@ def test_machine_is_connected_and_its_order_counts(page, odoo_server, plant, sta
     # What it drives
     screen.choose("workcenter_id", workcenter).fill("fastest_cycle", "0.1")
     screen.press("action_connect").expect(f"{MACHINE} is connected.")
-    row = page.locator(f"{DIALOG} .o_data_row", has_text="holding:2")
+    row = page.locator(f"{DIALOG} .o_data_row", has_text="holding register 2 ")
     assert "Good" in row.locator(".badge").inner_text()
     assert re.search(r"0x[0-9A-F]{4}", row.inner_text()), "the raw registers are shown"
     screen.press("action_open")

@@ -39,7 +39,7 @@ def test_good_rows_are_imported_and_bad_ones_are_mended(page):
     bad = {name: text for name, text in words.items() if text}
     assert set(bad) == {"List pressure", "List scrap"}
     assert "hold1ng" in bad["List pressure"]
-    assert "Fastest Cycle" in bad["List scrap"]
+    assert "Give the fastest cycle in seconds" in bad["List scrap"]
 
     screen.press("action_import").expect("5 signals were imported. 2 rows are left")
     assert imported() == ALL - set(bad)

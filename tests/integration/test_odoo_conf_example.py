@@ -1,13 +1,11 @@
 """Does odoo.conf.example run as it is? Only where PostgreSQL is, and which port is free, differ between machines."""
 
 import configparser
-import sys
 
 from devtools import environment, odoo_process, postgres
 from tests.integration import processes
 
 EXAMPLE = environment.ROOT / "odoo.conf.example"
-OURS = "machine_connect_environment"
 
 
 class ExampleServer(processes.OdooServer):
@@ -27,8 +25,7 @@ def test_the_example_starts_and_serves(durable_database, programs, tmp_path):
     server.start()
 
     assert server.call("res.users", "search_count", []) > 0
-    found = [line for line in server.output().splitlines() if " WARNING " in line or " ERROR " in line]
-    assert [line for line in found if OURS not in line] == []
+    assert [line for line in server.output().splitlines() if " WARNING " in line or " ERROR " in line] == []
 
 
 def test_every_setting_of_the_example_says_why():
@@ -36,14 +33,6 @@ def test_every_setting_of_the_example_says_why():
     for number, line in enumerate(lines):
         if "=" in line and not line.startswith("#"):
             assert lines[number - 1].startswith("#"), f"no word on {line}"
-
-
-def test_odoo_keeps_the_option_that_is_ours():
-    code = f"from odoo.tools import config; config.parse_config(['-c', {str(EXAMPLE)!r}]); print(config.get({OURS!r}))"
-
-    found = environment.output_of([sys.executable, "-c", code], cwd=environment.ROOT, env=odoo_process.variables())
-
-    assert found == "development"
 
 
 def test_the_example_is_read_without_surprise():

@@ -124,13 +124,13 @@ class MachineEvent(models.Model):
                 }
                 return self.env._(
                     "%(delta)s pieces %(kind)s (%(before)s → %(after)s)",
-                    delta=f"{data.get('delta', 0):g}",
+                    delta=f"{data.get('delta', 0):.12g}",
                     kind=kinds.get(data.get("kind"), data.get("kind")),
                     before=data.get("total_before"),
                     after=data.get("total_after"),
                 )
             case "production.cycle_completed":
-                return self.env._("Cycle completed, %s pieces", f"{data.get('qty', 1):g}")
+                return self.env._("Cycle completed, %s pieces", f"{data.get('qty', 1):.12g}")
             case "production.counter_reset":
                 return self.env._("Counter set back from %(a)s to %(b)s", a=data.get("from"), b=data.get("to"))
             case "machine.state_changed":
@@ -147,7 +147,7 @@ class MachineEvent(models.Model):
             case "correction.adjust":
                 return self.env._(
                     "%(delta)s pieces %(kind)s by hand: %(why)s",
-                    delta=f"{data.get('delta', 0):+g}",
+                    delta=f"{data.get('delta', 0):+.12g}",
                     kind=data.get("kind"),
                     why=data.get("why"),
                 )

@@ -131,7 +131,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
                 rows,
                 self.env._(
                     "%(counts)s noted on %(order)s",
-                    counts=", ".join(f"{pieces:g} {column}" for column, pieces in sums.items()),
+                    counts=", ".join(f"{pieces:.12g} {column}" for column, pieces in sums.items()),
                     order=production.display_name,
                 ),
                 production,
@@ -168,9 +168,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
             rows,
             self.env._(
                 "%(pieces)s pieces on %(order)s, now %(total)s",
-                pieces=f"{pieces:+g}",
+                pieces=f"{pieces:+.12g}",
                 order=(workorder or production).display_name,
-                total=f"{total:g}",
+                total=f"{total:.12g}",
             ),
             workorder or production,
             production_id=production.id,

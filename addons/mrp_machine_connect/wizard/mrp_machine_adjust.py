@@ -65,7 +65,7 @@ class MachineAdjust(models.TransientModel):
                 "type": "success",
                 "message": self.env._(
                     "%(pieces)s pieces are written down for %(machine)s and posted in a moment.",
-                    pieces=f"{self.quantity:+g}",
+                    pieces=f"{self.quantity:+.12g}",
                     machine=self.machine_id.name,
                 ),
                 "next": {"type": "ir.actions.act_window_close"},

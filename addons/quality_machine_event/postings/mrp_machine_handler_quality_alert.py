@@ -69,9 +69,9 @@ class MachineHandlerQualityAlert(models.AbstractModel):
             rows,
             self.env._(
                 "%(pieces)s rejects on %(alert)s, now %(total)s",
-                pieces=f"{pieces:+g}",
+                pieces=f"{pieces:+.12g}",
                 alert=alert.name,
-                total=f"{alert.reject_count:g}",
+                total=f"{alert.reject_count:.12g}",
             ),
             alert,
             production_id=production.id,
