@@ -172,7 +172,7 @@ def _closing_line(reports, failed):
         seconds += report.get("seconds", 0)
         for name, number in report.get("counts", {}).items():
             counts[name] = counts.get(name, 0) + number
-    names = ("failed", "passed", "skipped", "deselected", "error")
+    names = ("failed", "passed", "skipped", "deselected", "error", "subtests passed")
     parts = [f"{counts[name]} {name.replace('error', 'errors')}" for name in names if counts.get(name)]
     if failed:
         parts.insert(0, f"not green: {', '.join(failed)}")

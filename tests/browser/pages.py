@@ -38,6 +38,18 @@ class Screen:
         self.page.wait_for_selector(".o_form_renderer")
         return self.settle()
 
+    def action(self, number, view=None, record=None):
+        """Open an action in one of its views as a menu does, which does not load the whole page anew."""
+        self.page.evaluate(
+            """async ([number, view, record]) => {
+                const options = { clearBreadcrumbs: true, ...(view && { viewType: view }) };
+                await odoo.__WOWL_DEBUG__.root.env.services.action.doAction(
+                    number, record ? { ...options, props: { resId: record } } : options);
+            }""",
+            [number, view, record],
+        )
+        return self.settle()
+
     def app(self, name):
         """Open an app from the list of apps."""
         self.page.click(".o_navbar_apps_menu button, .o_navbar_apps_menu .dropdown-toggle")

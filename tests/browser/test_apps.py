@@ -28,7 +28,7 @@ def test_app_is_found_activated_and_says_what_to_do_first(bare_server, open_page
     page.keyboard.press("Escape")
 
     for names, _xmlid, action in screen.menus():
-        screen.open(f"action-{action}")
+        screen.action(action)
         assert re.search(r"\w", screen.text()), names
 
 

@@ -39,14 +39,13 @@ def test_every_menu_opens(plant_server, open_page, login, size):
         )
         for view in views:
             if view != "form" or len(views) == 1:
-                page.goto(f"/odoo/action-{action}?view_type={view}")
-                screen.settle()
+                screen.action(action, view)
                 assert (wide := screen.overflows()) <= 0, f"{names} {view}: {wide} px wider than the window"
         if "form" in views and len(views) > 1:
             [found] = screen.call("ir.actions.act_window", "read", [action], ["res_model", "domain"])
             domain = [] if not found["domain"] or "uid" in found["domain"] else eval(found["domain"])  # noqa: S307 - ours
             for number in screen.ids(found["res_model"], domain, limit=1):
-                screen.record(f"action-{action}", number)
+                screen.action(action, "form", number)
                 assert (wide := screen.overflows()) <= 0, f"{names} form: {wide} px wider than the window"
 
 
@@ -60,7 +59,7 @@ def waiting(screen, **criteria):
 
 def test_unknown_code_is_mapped(plant_server, open_page):
     screen = Screen(open_page(plant_server))
-    [number] = waiting(screen, reason="unknown_code", machine_id__code="press-2")
+    number = waiting(screen, reason="unknown_code", machine_id__code="press-2")[0]
     screen.record("machine-exceptions", number).expect("The machine says «42»")
     screen.press("action_map_code")
     screen.page.wait_for_selector(DIALOG)

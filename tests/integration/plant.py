@@ -190,6 +190,8 @@ FASTEST_PLATE = 52 / 2
 
 SET_UP = """
 import json
+from odoo.fields import Datetime
+
 made = {}
 env["mrp.machine"].search([]).active = False  # those of the demonstration
 sheet, bracket = env["product.product"].create([{"name": "Sheet", "is_storable": True}, {"name": "Bracket", "is_storable": True}])
@@ -220,7 +222,7 @@ for plan in json.loads(PLANS):
             {"product_id": bracket.id, "bom_id": bom.id, "product_qty": plan["order"]}
         )
         order.action_confirm()
-        loaded = plan.get("loaded") or order.create_date
+        loaded = Datetime.to_datetime(plan.get("loaded")) or order.create_date
         env["mrp.machine.loading"]._load(machine, order, order.workorder_ids, loaded)
         made[plan["code"]].update(production=order.id, workorder=order.workorder_ids.id)
 result = made

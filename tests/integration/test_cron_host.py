@@ -140,7 +140,7 @@ def test_two_passes_at_the_same_moment_poll_each_machine_once(
     for server in servers:
         server.log_in()
 
-    rounds, errors = 6, []
+    rounds, errors = 4, []
     for count in range(1, rounds + 1):
         together = threading.Barrier(len(servers))
 

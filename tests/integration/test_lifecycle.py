@@ -126,7 +126,9 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     durable_database, odoo_shell, machine_worker, start_program, sql, beyond_odoo
 ):
     devices = Devices(start_program, [{"name": "press", "cycle": 0.2, "reject_rate": 0.3}])
+    equipment = int(sql("SELECT min(id) FROM maintenance_equipment"))
     plans = [press_plan("press", devices.ports["press"], cycle=0.2, order=100_000, interval=0.5)]
+    plans[0]["machine"] = {"equipment_id": equipment}
     machine = set_up(odoo_shell, plans)["press"]
     clone = Clone(postgres.DURABLE, durable_database)
     worker = machine_worker()
@@ -137,6 +139,13 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
         lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'alarm.raised'") != "0", "an alarm"
     )
     worker.wait_until(lambda: devices.truth("press")["state"] == 6, "the press works again")
+    request = f"SELECT count(*) FROM maintenance_request WHERE equipment_id = {equipment}"
+    worker.wait_until(
+        lambda: sql(f"{request} AND machine_id = {machine['machine']}") == "1"
+        and sql(f"SELECT count(*) FROM quality_machine_alert WHERE machine_id = {machine['machine']}") == "1",
+        "the jam asked for maintenance, and rejects made an alert",
+    )
+    requests = sql(request)
     worker.wait_until(
         lambda: all_posted(sql) and sql("SELECT count(*) FROM mrp_machine_posting WHERE quantity > 0") > "0",
         "it counts",
@@ -164,10 +173,11 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     assert sql(f"SELECT count(*) FROM ir_model_data WHERE module IN ({names})") == "0"
     assert sql("SELECT count(*) FROM ir_cron WHERE cron_name LIKE 'Machines:%'") == "0"
     assert sql(f"SELECT state FROM mrp_production WHERE id = {machine['production']}") == "progress", "the order stays"
+    assert sql(request) == requests, "the maintenance request stays"
     assert worker.running
 
     assert beyond_odoo(clone.module("install", CORE)) == set()
-    plans[0]["code"] = "press-again"
+    plans[0] |= {"code": "press-again", "machine": {}}
     again = set_up(odoo_shell, plans)["press-again"]
     worker.wait_until(lambda: devices.truth("press")["reads"] > reads + 2, "the worker polls again")
     worker.wait_until(

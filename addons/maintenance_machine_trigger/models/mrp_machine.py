@@ -43,6 +43,11 @@ class Machine(models.Model):
         for machine in self:
             machine.maintenance_open_count = counts.get(machine, 0)
 
+    @api.model
+    def _supervisor_fields(self):
+        # What a fault belongs to is found out at the exceptions, by whoever looks after them.
+        return super()._supervisor_fields() | {"equipment_id"}
+
     def write(self, vals):
         result = super().write(vals)
         if vals.get("equipment_id"):

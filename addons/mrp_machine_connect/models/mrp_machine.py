@@ -1,7 +1,7 @@
 from datetime import datetime, timezone
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from ..machine_connect import clock
 from ..machine_connect.event import Event
@@ -287,7 +287,15 @@ class Machine(models.Model):
             duplicate.connection_ids.active = False
         return copies
 
+    @api.model
+    def _supervisor_fields(self):
+        """Return the settings of a machine that are a supervisor's; all others are a manager's."""
+        return {"pause_until", "pause_reason", "activity_ids", "message_ids", "message_follower_ids"}
+
     def write(self, vals):
+        if not self.env.su and not self.env.user.has_group("mrp_machine_connect.group_manager"):
+            if refused := sorted(vals.keys() - self._supervisor_fields()):
+                raise AccessError(self.env._("Only a manager of the machines may change this: %s.", ", ".join(refused)))
         if vals.get("posting_mode") == "automatic":
             from_now_on = self.filtered(lambda machine: machine.posting_mode != "automatic")
             super(Machine, from_now_on).write({"automatic_since": fields.Datetime.now()})

@@ -77,7 +77,7 @@ class MachineLoading(models.Model):
     def _end(self, machine, at):
         # sudo: see _load
         current = self.sudo().search([("machine_id", "=", machine.id), ("date_end", "=", False)])
-        if current and current.date_start > at:
+        if current and current.date_start > fields.Datetime.to_datetime(at):
             raise UserError(
                 self.env._(
                     "%(order)s was loaded at %(time)s, which is later. Choose a later moment.",
@@ -99,7 +99,7 @@ class MachineLoading(models.Model):
         """Give the machine's time from a moment (naive UTC) on to another order; a state that lasts across it is cut."""
         # sudo: the timeline is the poster's own
         timeline = self.env["mrp.machine.interval"].sudo()
-        us = microseconds(at.replace(tzinfo=timezone.utc))
+        us = microseconds(fields.Datetime.to_datetime(at).replace(tzinfo=timezone.utc))
         across = timeline.search(
             [("machine_id", "=", machine.id), ("start_us", "<", us), "|", ("end_us", "=", False), ("end_us", ">", us)],
             order="start_us desc",

@@ -289,6 +289,8 @@ class MachinePoster(models.AbstractModel):
                 words = self.env._("Posting is paused: %s", machine.pause_reason or machine.pause_until)
                 self._note(name, entries.event_id.ids, "waiting", "paused", words)
                 return
+        # What the handler before this one had to undo is gone from the cache; the service user may not read the queue.
+        entries.fetch(["event_id", "machine_id"])
         groups, refused = handler._groups(entries.with_env(handler.env))
         alike = defaultdict(list)
         for entry_id, error in refused.items():
@@ -308,7 +310,7 @@ class MachinePoster(models.AbstractModel):
     def _post_group(self, handler, group, entries, again):
         """Post a group in a savepoint. When it fails it falls apart, so that only the guilty event does not pass."""
         name = handler._handler_name()
-        # Whatever a group that failed left in the cache is gone; the service user has no right to read the queue.
+        # As above: a group that failed left nothing in the cache.
         entries.fetch(["event_id", "machine_id"])
         try:
             with self.env.cr.savepoint():

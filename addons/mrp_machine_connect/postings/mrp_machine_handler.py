@@ -60,14 +60,19 @@ class MachineHandler(models.AbstractModel):
 
     @api.model
     def _sort(self, rows, group_of):
+        """Sort events by what a function says of each: its group, or the Outcome that it ended with, raised or not."""
         groups, refused = {}, {}
         for row in rows:
             try:
-                groups.setdefault(group_of(row), []).append(row.id)
+                group = group_of(row)
             except OperationalError:
                 raise  # the whole transaction is to be tried again
             except Exception as error:  # a bug, or data that nobody expected, is this event's matter alone
-                refused[row.id] = error
+                group = error
+            if isinstance(group, Exception):
+                refused[row.id] = group
+            else:
+                groups.setdefault(group, []).append(row.id)
         return groups, refused
 
     @api.model
@@ -108,8 +113,8 @@ class MachineHandler(models.AbstractModel):
                     "handler": self._handler_name(),
                     "res_model": document._name if document else False,
                     "res_id": document.id if document else False,
-                    "occurred_from": min(events.mapped("occurred")),
-                    "occurred_to": max(events.mapped("occurred")),
+                    "occurred_from": events[:1].occurred,
+                    "occurred_to": events[-1:].occurred,
                     "summary": summary,
                     **values,
                 }

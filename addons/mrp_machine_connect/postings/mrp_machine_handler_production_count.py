@@ -33,27 +33,24 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
     @api.model
     def _groups(self, rows):
-        machine = rows.machine_id
+        machine, events = rows.machine_id, dict(zip(rows.ids, rows.event_id, strict=True))
         orders = machine._orders_at(rows.event_id)
         feeding = (machine.counting_role, "adjusted")
         known = {}
 
         def group_of(row):
-            event = row.event_id
+            event = events[row.id]
             column, pieces = self._counted(event)
             if not pieces:
                 raise Ignored("no_pieces", self.env._("Nothing was counted."))
             order = orders[event.id]
-            group = known.get((column, order))
-            if group is None:
+            key = (column, id(order))  # events of one order share the very same answer
+            if key not in known:
                 try:
-                    group = self._group_on(order, column, column in feeding)
+                    known[key] = self._group_on(order, column, column in feeding)
                 except Outcome as outcome:
-                    group = outcome
-                known[column, order] = group
-            if isinstance(group, Outcome):
-                raise group
-            return group
+                    known[key] = outcome
+            return known[key]
 
         return self._sort(rows, group_of)
 
@@ -159,7 +156,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         total = production.product_uom_id.round(found + delta)
         if production.product_uom_id.compare(total, 0.0) < 0:
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
-        self._write_total(production, workorder, total, min(rows.event_id.mapped("occurred")))
+        self._write_total(production, workorder, total, rows.event_id[:1].occurred)
         ledger.posted += pieces
         if not float_is_zero(by_hand, precision_digits=6):
             ledger.by_hand += by_hand

@@ -1,4 +1,4 @@
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -6,7 +6,7 @@ from .common import MachineConnectCommon
 
 #: What each role may do with each model: r(ead) w(rite) c(reate) u(nlink).
 RIGHTS = {
-    "mrp.machine": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
+    "mrp.machine": {"employee": "", "operator": "r", "supervisor": "rw", "manager": "rwcu"},
     "mrp.machine.status": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.progress": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.connection": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
@@ -139,3 +139,16 @@ class TestMachineSecurity(MachineConnectCommon):
         self.assertEqual(self.order.qty_producing, 2)
         with self.assertRaises(AccessError), mute_logger("odoo.addons.base.models.ir_model"):
             machine.posting_mode = "observe"
+
+    def test_a_supervisor_pauses_and_does_not_configure(self):
+        machine = self.machine.with_user(self.users["supervisor"])
+
+        machine._pause("2099-01-01 00:00:00", "Stocktaking")
+        self.assertTrue(self.machine.is_paused)
+        machine.action_resume()
+        self.assertFalse(self.machine.is_paused)
+
+        with self.assertRaises(AccessError):
+            machine.counting_role = "cycle"
+        with self.assertRaises(UserError):
+            self.machine.with_user(self.users["operator"]).action_resume()

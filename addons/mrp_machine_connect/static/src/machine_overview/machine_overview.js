@@ -16,7 +16,9 @@ export class MachineOverviewController extends KanbanController {
     }
 
     async reloadQuietly() {
-        const isBusy = document.hidden || document.querySelector(".modal, .o-dropdown--menu, .o_searchview_input:focus");
+        // The box of the search has the focus as soon as the screen opens; somebody is busy with it who types.
+        const isTyping = Boolean(document.querySelector(".o_searchview_input")?.value);
+        const isBusy = isTyping || document.hidden || document.querySelector(".modal, .o-dropdown--menu");
         if (isBusy || this.model.root.selection?.length || this.reloading) {
             return;
         }
