@@ -141,8 +141,10 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     worker.wait_until(lambda: devices.truth("press")["state"] == 6, "the press works again")
     request = f"SELECT count(*) FROM maintenance_request WHERE equipment_id = {equipment}"
     worker.wait_until(
-        lambda: sql(f"{request} AND machine_id = {machine['machine']}") == "1"
-        and sql(f"SELECT count(*) FROM quality_machine_alert WHERE machine_id = {machine['machine']}") == "1",
+        lambda: (
+            sql(f"{request} AND machine_id = {machine['machine']}") == "1"
+            and sql(f"SELECT count(*) FROM quality_machine_alert WHERE machine_id = {machine['machine']}") == "1"
+        ),
         "the jam asked for maintenance, and rejects made an alert",
     )
     requests = sql(request)
