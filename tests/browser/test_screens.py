@@ -57,18 +57,32 @@ def waiting(screen, **criteria):
     )
 
 
+def wait_until_posted(screen, numbers):
+    """Wait for the poster; what it says of each effect is shown if it does not post it."""
+
+    def states():
+        return screen.call("mrp.machine.event.posting", "read", numbers, ["state", "message"])
+
+    screen.wait_until(lambda: {row["state"] for row in states()} == {"posted"}, f"these are posted: {states()}")
+
+
 def test_unknown_code_is_mapped(plant_server, open_page):
     screen = Screen(open_page(plant_server))
-    number = waiting(screen, reason="unknown_code", machine_id__code="press-2")[0]
+    waits = waiting(screen, reason="unknown_code", machine_id__code="press-2")
+    number = waits[0]
     screen.record("machine-exceptions", number).expect("The machine says «42»")
     screen.press("action_map_code")
     screen.page.wait_for_selector(DIALOG)
     screen.fill("label", "Tool change").pick("state", "Setup")
     screen.page.locator(f"{DIALOG} .o_form_button_save, {DIALOG} footer .btn-primary").first.click()
     screen.page.wait_for_selector(DIALOG, state="detached")
-    screen.wait_until(lambda: not waiting(screen, reason="unknown_code"), "what waited for the code is posted")
-    [machine] = screen.call("mrp.machine", "search_read", [["code", "=", "press-2"]], ["state", "state_reason"])
-    assert (machine["state"], machine["state_reason"]) == ("setup", "Tool change")
+    wait_until_posted(screen, waits)
+
+    def shown():
+        [machine] = screen.call("mrp.machine", "search_read", [["code", "=", "press-2"]], ["state", "state_reason"])
+        return machine["state"], machine["state_reason"]
+
+    screen.wait_until(lambda: shown() == ("setup", "Tool change"), "the machine shows the mapped state")
 
 
 def test_order_is_loaded_from_what_waits_for_it(plant_server, open_page):
@@ -96,11 +110,12 @@ def test_order_is_loaded_from_what_waits_for_it(plant_server, open_page):
     screen.page.wait_for_selector(DIALOG)
     screen.choose("production_id", name).press("action_load")
     screen.page.wait_for_selector(DIALOG, state="detached")
-    screen.wait_until(
-        lambda: not waiting(screen, machine_id__code="press-2", reason="no_order"), "what waited is posted"
-    )
-    [made] = call("mrp.production", "read", [order], ["qty_producing"])
-    assert made["qty_producing"] == 110 + 111 + 112 + 113
+    wait_until_posted(screen, waits)
+
+    def made():
+        return call("mrp.production", "read", [order], ["qty_producing"])[0]["qty_producing"]
+
+    screen.wait_until(lambda: made() == 110 + 111 + 112 + 113, "the order has all pieces that waited")
 
 
 def test_what_is_ignored_keeps_name_and_reason_and_a_retry_after_a_pause_posts(plant_server, open_page):
@@ -126,4 +141,4 @@ def test_what_is_ignored_keeps_name_and_reason_and_a_retry_after_a_pause_posts(p
     page.locator("button[name=action_pause]").wait_for()
     for number in waiting(screen, machine_id__code="box"):
         screen.record("machine-exceptions", number).press("action_retry")
-    screen.wait_until(lambda: not waiting(screen, machine_id__code="box"), "what waited is posted")
+    wait_until_posted(screen, sorted(set(paused) - {count}))

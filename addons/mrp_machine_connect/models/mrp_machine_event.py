@@ -291,19 +291,19 @@ class MachineEvent(models.Model):
         )
         if changes:
             newest = max(changes, key=lambda event: event.occurred)
-            state = newest.data.get("state")
-            self.env.cr.execute(
-                """UPDATE mrp_machine_status SET state = %s, state_since = %s, reason = %s
-                   WHERE machine_id = %s AND (state_since IS NULL OR state_since <= %s)""",
-                [
-                    state if state in STATE_CODES else "unknown",
-                    _naive(newest.occurred),
-                    newest.data.get("reason") or None,
-                    machine.id,
-                    _naive(newest.occurred),
-                ],
-            )
+            self._show_state(machine, newest.data.get("state"), newest.data.get("reason"), _naive(newest.occurred))
         machine.status_id.invalidate_recordset()
+
+    @api.model
+    def _show_state(self, machine, state, reason, at):
+        """Show a state that began at a moment (naive UTC) on the machine's hot row, unless a newer one is there."""
+        # By SQL: the hot row is written by every poll; the condition makes it right when news comes out of order.
+        self.env.cr.execute(
+            """UPDATE mrp_machine_status SET state = %s, state_since = %s, reason = %s
+                WHERE machine_id = %s AND (state_since IS NULL OR state_since <= %s)""",
+            [state if state in STATE_CODES else "unknown", at, reason or None, machine.id, at],
+        )
+        machine.sudo().status_id.invalidate_recordset()  # sudo: whoever acts sees the new state
 
     # Buttons
 

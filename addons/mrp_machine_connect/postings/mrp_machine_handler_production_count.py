@@ -9,6 +9,28 @@ from .outcome import Ignored, LocksNeeded, Outcome, Waiting
 COLUMNS = {"good": "good", "reject": "reject", "rework": "rework", "total": "total"}
 
 
+class Quants(dict):
+    """Quants by what tells them apart, looked up once each; a ``quants_cache``, which is stock's own way to do so.
+
+    A change of quantity asks for the same quants of each component six times over. What is not here yet is searched,
+    and what is written or created meanwhile is seen, for these are the transaction's own records.
+    """
+
+    _KEY = ("product_id", "location_id", "lot_id", "package_id", "owner_id")
+
+    # Part of a context: two of these are never the same, whatever they hold.
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+    def __init__(self, env):
+        super().__init__()
+        self._quants = env["stock.quant"].sudo()  # sudo: as stock itself looks for them
+
+    def __missing__(self, key):
+        domain = [(field, "=", value) for field, value in zip(self._KEY, key, strict=True)]
+        self[key] = found = self._quants.search(domain, order="in_date, id")
+        return found
+
+
 class MachineHandlerProductionCount(models.AbstractModel):
     """Pieces reported by a machine become quantity produced on its order.
 
@@ -183,6 +205,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _write_total(self, production, workorder, total, began):
         """Set the cumulative quantity of an order, by its work order where it has one."""
+        quants = Quants(self.env)
+        production = production.with_context(quants_cache=quants)
+        workorder = workorder.with_context(quants_cache=quants)
         if not workorder:
             if production.state == "confirmed":
                 production.with_context(force_date=True).date_start = began

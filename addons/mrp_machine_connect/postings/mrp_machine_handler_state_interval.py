@@ -117,6 +117,9 @@ class MachineHandlerStateInterval(models.AbstractModel):
             rest = timeline.create({**former, "start_us": again.occurred_us, "event_id": again.id})
             rest._schedule_projection()
         (current | interval)._schedule_projection()
+        if state != (event.data or {}).get("state"):
+            # The hot row showed what the event said when it came; since then somebody mapped the code.
+            self.env["mrp.machine.event"].sudo()._show_state(machine, state, reason, event.occurred)
         return self._posting(
             rows,
             self.env._("%(machine)s: %(state)s", machine=machine.name, state=interval._state_label()),
