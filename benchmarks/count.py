@@ -228,6 +228,7 @@ class Scene:
         self.env.cr.rollback()  # what was read before is of an earlier snapshot
         outcomes = [self._outcome(way) for way in ways]
         assert all(outcome == outcomes[0] for outcome in outcomes), f"the ways do not end alike: {outcomes}"
+        self._compare_reservations()
         self.env.cr.execute(
             """SELECT row.state, count(*), count(DISTINCT row.posting_id) FROM mrp_machine_event event
                  LEFT JOIN mrp_machine_event_posting row ON row.event_id = event.id AND row.handler = 'production_count'
@@ -238,10 +239,23 @@ class Scene:
         assert (state, events) == ("posted", self._made), f"{events} of {self._made} events are {state}"
         assert postings == 1 + (self._made - 1) // self.pieces, "the events were not folded into one posting a pass"
 
+    def _compare_reservations(self):
+        """See that stock reserves for the orders together what these have taken and no more."""
+        moves = self.env["mrp.production"].browse(self._orders.values()).move_raw_ids
+        for component in moves.product_id:
+            taken = sum(
+                moves.filtered(lambda move, component=component: move.product_id == component).mapped("quantity")
+            )
+            reserved = sum(
+                self.env["stock.quant"].search([("product_id", "=", component.id)]).mapped("reserved_quantity")
+            )
+            assert reserved == taken, f"{component.name}: {taken} taken, {reserved} reserved"
+
     def _outcome(self, way):
         order = self.env["mrp.production"].browse(self._orders[way])
         components = [(move.quantity, move.picked, move.state) for move in order.move_raw_ids.sorted("product_id")]
-        return order.state, order.qty_producing, order.workorder_ids.mapped("qty_produced"), components
+        work = [(workorder.state, workorder.qty_produced) for workorder in order.workorder_ids]
+        return order.state, order.qty_producing, work, components
 
 
 def _naive(moment):

@@ -24,6 +24,10 @@ class Screen:
 
     def __init__(self, page):
         self.page = page
+        self._asked = set()
+        page.on("request", lambda request: self._asked.add(request) if "/web/dataset/" in request.url else None)
+        page.on("requestfinished", lambda request: self._asked.discard(request))
+        page.on("requestfailed", lambda request: self._asked.discard(request))
 
     # Going somewhere
 
@@ -74,7 +78,15 @@ class Screen:
         return self.quiet()
 
     def quiet(self):
-        """Wait until the web client waits for no answer, and letters and pictures are there."""
+        """Wait until the web client waits for no answer, and letters and pictures are there.
+
+        What is typed while an answer is on its way can be lost to a machine that is quicker than any hand.
+        """
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        self.page.wait_for_timeout(30)  # what was just done is asked for in the next moment
+        while self._asked:
+            assert time.monotonic() < deadline, f"no answer: {[request.url for request in self._asked]}"
+            self.page.wait_for_timeout(10)
         self.page.wait_for_function(
             "() => !document.querySelector('.o_loading_indicator, .o_blockUI') && document.fonts.status === 'loaded'"
         )
@@ -96,16 +108,25 @@ class Screen:
         box = self.field(name).locator("input, textarea").first
         box.fill(str(value))
         box.press("Tab")
-        return self
+        return self.quiet()
 
     def choose(self, name, text):
         """Choose a record by typing a part of its name."""
         box = self.field(name).locator("input").first
+        offers_dialog = box.get_attribute("readonly") is not None  # as a phone does
         box.click()
+        if offers_dialog:
+            dialog = self.page.locator(DIALOG, has=self.page.locator(".o_kanban_renderer, .o_list_renderer"))
+            dialog.locator(".o_kanban_record, .o_data_row").filter(has_text=text).first.click()
+            dialog.wait_for(state="detached")
+            return self.quiet()
         box.fill(text)
         option = self.page.locator(".o-autocomplete--dropdown-item, .o_select_menu_item").filter(has_text=text)
         option.first.click()
-        return self
+        # A search that was on its way opens the list once more.
+        box.press("Tab")
+        self.page.locator(".o-autocomplete--dropdown-menu").wait_for(state="detached")
+        return self.quiet()
 
     def pick(self, name, text):
         """Pick one of the words of a radio button or of a list of words."""
@@ -120,7 +141,13 @@ class Screen:
 
     def press(self, name):
         """Press a button by the method it calls."""
-        self.inside().locator(f'button[name="{name}"]:visible, a[name="{name}"]:visible').first.click()
+        button = f'button[name="{name}"]:visible, a[name="{name}"]:visible'
+        folded = self.inside().locator(".o_statusbar_buttons .o-dropdown")
+        if folded.count() and not self.inside().locator(button).count():
+            folded.first.click()
+            self.page.locator(".o-dropdown--menu").locator(button).first.click()
+        else:
+            self.inside().locator(button).first.click()
         return self.quiet()
 
     def tab(self, name):

@@ -5,8 +5,10 @@ cannot be taken is said and does not keep the others from being taken.
 """
 
 import argparse
+import contextlib
 import io
 import re
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -244,7 +246,7 @@ def connect_2_where(screen):
 @shot
 def connect_2_wrong_port(screen):
     connect_2_where(screen)
-    screen.fill("port", PORTS["dead"]).press("action_next").expect("Port")
+    screen.fill("port", PORTS["dead"]).press("action_next").expect("nothing listens on port")
 
 
 @shot
@@ -288,7 +290,7 @@ def import_begin(screen):
 def try_it(screen):
     machine(screen, PRESS).tab("signals").press("action_try")
     screen.page.wait_for_selector(DIALOG)
-    screen.choose("signal_id", "Good").fill("previous", "99990").fill("registers", "1 34464").expect("10 pieces")
+    screen.choose("signal_id", "Good").fill("previous", "1 34454").fill("registers", "1 34464").expect("10 pieces")
 
 
 @shot
@@ -532,18 +534,21 @@ def main(arguments=None):
         print("\n".join(names))
         return 0
     if options.server:
-        PORTS.update(eval_ports(options.server))
+        PORTS.update(_ports_of(options.server))
         return shoot(options.server, names, options.size)
-    with stage.set_up() as (server, plant):
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background
+        signal.signal(number, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), stage.set_up() as (server, plant):
         PORTS.update(plant.ports)
         if options.stage:
             (HOME / "stage.txt").write_text(f"{server.url} {plant.ports['press']}\n")
             print(f"{server.url}", flush=True)
             server.wait_until(lambda: False, "", 24 * 3600)
         return shoot(server.url, names, options.size)
+    return 1
 
 
-def eval_ports(url):
+def _ports_of(url):
     text = Path(HOME / "stage.txt").read_text().split()
     return {"press": int(text[1])} if text[0] == url else {}
 

@@ -136,3 +136,14 @@ def test_machine_is_connected_and_its_order_counts(page, odoo_server, plant, sta
     screen.wait_until(lambda: shown() > first, "the overview counts up by itself")
     assert "Running" in card.inner_text()
     assert worker.running
+
+
+def test_template_decides_on_the_protocol(page):
+    """What a template fills in is kept when the next step opens, also where nobody can change it."""
+    screen = Screen(page)
+    screen.open("machines").press("action_connect")
+    page.wait_for_selector(DIALOG)
+    screen.choose("template_id", "CNC with MTConnect words").fill("name", "Mill 9").press("action_next")
+    page.wait_for_selector(f"{DIALOG} [name=url]:visible")
+    assert screen.field("protocol").get_by_label("OPC UA", exact=True).is_checked()
+    assert not page.locator(f"{DIALOG} [name=host]").is_visible()

@@ -42,17 +42,19 @@ class Clone:
         command = [*odoo_process.command(configuration, "module", verb), "-d", self.name, *names]
         # The option that names the configuration belongs behind the verb.
         command = [part for part in command if part not in ("-c", configuration)] + ["-c", configuration]
-        log = environment.run(
-            command,
-            log=f"lifecycle-{self.name}",
-            problem=f"odoo module {verb} {' '.join(names)} failed.",
-            env=odoo_process.variables(self.cluster),
-        )
+        try:
+            log = environment.run(
+                command,
+                log=f"lifecycle-{self.name}",
+                problem=f"odoo module {verb} {' '.join(names)} failed.",
+                env=odoo_process.variables(self.cluster),
+            )
+        finally:
+            configuration.unlink(missing_ok=True)
         return _messages(log.read_text(errors="replace"))
 
     def close(self):
         self.cluster.drop(self.name)
-        (environment.HOME / f"lifecycle-{self.name}.conf").unlink(missing_ok=True)
 
 
 def _messages(log):
