@@ -7,6 +7,7 @@ Tests that take long are marked ``full``: they are deselected, and thereby count
 import json
 import os
 import time
+import types
 
 import pytest
 
@@ -23,6 +24,9 @@ def pytest_collection_modifyitems(config, items):
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not _takes_long(item)]
+    if hasattr(config, "workeroutput"):
+        # A worker of pytest-xdist collects for itself and tells nobody what it left out.
+        config.workeroutput["deselected"] = [item.nodeid for item in long]
 
 
 def _takes_long(item):
@@ -34,6 +38,14 @@ class _Count:
     def __init__(self):
         self.started = time.monotonic()
         self.skipped = {}
+        self.deselected = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node, error):
+        found = set(getattr(node, "workeroutput", {}).get("deselected", ())) - self.deselected
+        self.deselected |= found
+        if found:
+            node.config.hook.pytest_deselected(items=[types.SimpleNamespace(nodeid=name) for name in sorted(found)])
 
     def pytest_runtest_logreport(self, report):
         if report.skipped and not hasattr(report, "wasxfail"):

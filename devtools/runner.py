@@ -17,6 +17,8 @@ TIERS = ("unit", "odoo", "integration", "browser")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_COMMAND = "apt-get install -y --no-install-recommends chromium fonts-liberation"
 NO_TESTS_RAN = 5
+#: Two at a time, a file by one worker: these tiers wait for servers and programs most of the time.
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
 
 
 def main(tiers, selection=None, full=False, fresh=False, arguments=()):
@@ -69,6 +71,11 @@ def _run(tier, paths, arguments, fresh):
         return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(tier))], variables)
 
 
+def _side_by_side(paths):
+    """Nothing for one file alone, so that what it prints is seen while it runs."""
+    return [] if len(paths) == 1 else SIDE_BY_SIDE
+
+
 def _pytest(tier, arguments, variables):
     """Run pytest and return its exit code and what it counted."""
     report = LOGS / f"test-{tier}-{os.getpid()}.json"
@@ -100,7 +107,7 @@ def _default_paths(tier):
 @contextlib.contextmanager
 def _unit(paths, fresh):
     virtualenv.set_up()
-    yield ["-p", "no:odoo"], odoo_process.variables(with_odoo=False)
+    yield ["-p", "no:odoo", *_side_by_side(paths)], odoo_process.variables(with_odoo=False)
 
 
 @contextlib.contextmanager
@@ -148,7 +155,7 @@ def _integration(paths, fresh):
     template.set_up_durable()
     packages.set_up_modsim()
     packages.set_up_npm()
-    yield ["-p", "no:odoo"], odoo_process.variables(postgres.DURABLE)
+    yield ["-p", "no:odoo", *_side_by_side(paths)], odoo_process.variables(postgres.DURABLE)
 
 
 @contextlib.contextmanager

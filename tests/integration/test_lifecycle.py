@@ -5,6 +5,7 @@ What Odoo's own modules print for the same commands is not ours to mend; beyond 
 
 import os
 import re
+import time
 import uuid
 
 import pytest
@@ -193,8 +194,27 @@ def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(
     assert log.count(f"{CORE} is not installed") == 1
     assert "Traceback" not in log
     # The demonstration that came with the reinstall has machines that are not there.
-    expected = ("waiting for it", "is lost: connection_refused")
+    expected = (f"{CORE} is not installed", "being changed", "is lost: connection_refused")
     assert [line for line in complaints(log) if not any(words in line for words in expected)] == []
+
+
+def test_in_a_neutralized_copy_nothing_speaks_to_a_machine(
+    durable_database, odoo_shell, machine_worker, start_program, sql
+):
+    devices = Devices(start_program, [{"name": "press", "cycle": 0.2}])
+    machine = set_up(odoo_shell, [press_plan("press", devices.ports["press"], cycle=0.2, order=1000, interval=0.5)])[
+        "press"
+    ]
+    odoo_shell("from odoo.modules.neutralize import neutralize_database\nneutralize_database(env.cr)\nresult = None")
+    assert sql(f"SELECT active FROM mrp_machine_connection WHERE id = {machine['connection']}") == "f"
+    # Even when somebody activates a connection again.
+    sql(f"UPDATE mrp_machine_connection SET active = true WHERE id = {machine['connection']}")
+    worker = machine_worker()
+    worker.wait_until(lambda: "is a neutralized copy" in worker.output(), "the worker says why it waits")
+    time.sleep(3)
+    assert devices.truth("press")["connections_taken"] == 0
+    assert worker.output().count("is a neutralized copy") == 1
+    worker.stop()
 
 
 def test_a_changed_signal_takes_effect_without_a_restart(

@@ -67,13 +67,13 @@ def run(database, threads=32, post=True):
             try:
                 registry = Registry(database)
                 if time.monotonic() - looked >= LOOK_EVERY or not ready.is_set():
-                    if obstacle := _obstacle(registry):
+                    if obstacle := _obstacle(registry, database):
                         ready.clear()
                         if host:
                             host.hang_up()
                             host = None
                         if obstacle != told:
-                            _logger.warning("%s in %s; waiting for it", obstacle, database)
+                            _logger.warning("%s; waiting", obstacle)
                             told = obstacle
                         stop.wait(LOOK_EVERY)
                         continue
@@ -115,12 +115,17 @@ def run(database, threads=32, post=True):
                 host.close()
         if poster:
             poster.join(20)
+            # What the last reads brought is posted before we go, not when somebody starts the next worker.
+            try:
+                _post_once(database)
+            except Exception as error:  # nothing is lost: it stays queued
+                _logger.info("the last events wait for the next poster: %s", str(error).strip())
     _logger.info("machine worker stopped")
     return 0
 
 
-def _obstacle(registry):
-    """Return why nothing can be done just now, in words: the addon, or one on top of it, is missing or changing."""
+def _obstacle(registry, database):
+    """Return why nothing can be done just now, in words: a copy, or an addon that is missing or changing."""
     with registry.cursor(readonly=True) as cr:
         cr.execute(
             """SELECT module.name, module.state FROM ir_module_module module
@@ -131,28 +136,27 @@ def _obstacle(registry):
             {"addon": ADDON},
         )
         states = dict(cr.fetchall())
+        cr.execute("SELECT value FROM ir_config_parameter WHERE key = 'database.is_neutralized'")
+        neutralized = cr.fetchone()
+    if neutralized and neutralized[0].lower() not in ("", "false", "0"):
+        return f"{database} is a neutralized copy, which must not speak to machines"
     if states.get(ADDON) in (None, "uninstalled", "uninstallable", "to install"):
-        return f"{ADDON} is not installed"
+        return f"{ADDON} is not installed in {database}"
     changing = sorted(name for name, state in states.items() if state != "installed")
-    return f"{' and '.join(changing)} is being changed" if changing else ""
+    return f"{' and '.join(changing)} is being changed in {database}" if changing else ""
 
 
 def _post(database, stop, ready):
     """Post what is due, in a thread of its own so that a slow order does not slow the polling."""
     from psycopg2.extensions import TransactionRollbackError
 
-    from odoo import SUPERUSER_ID, api
     from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE
-    from odoo.modules.registry import Registry
 
     while not stop.is_set():
         began = time.monotonic()
         try:
-            registry = Registry(database).check_signaling()
-            if ready.is_set() and "mrp.machine.poster" in registry:
-                with registry.cursor() as cr:
-                    poster = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]
-                poster._post_due(registry, 10.0)
+            if ready.is_set():
+                _post_once(database)
         except TransactionRollbackError as conflict:
             _logger.info("posting: another transaction was quicker, once more: %s", str(conflict).strip())
         except PASSING as error:
@@ -164,3 +168,15 @@ def _post(database, stop, ready):
             _logger.exception("a turn of posting failed")
             stop.wait(DATABASE_PAUSE)
         stop.wait(max(0.05, POST_EVERY - (time.monotonic() - began)))
+
+
+def _post_once(database):
+    """Post what is due now, for ten seconds at most."""
+    from odoo import SUPERUSER_ID, api
+    from odoo.modules.registry import Registry
+
+    registry = Registry(database).check_signaling()
+    if "mrp.machine.poster" in registry:
+        with registry.cursor() as cr:
+            poster = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]
+        poster._post_due(registry, 10.0)

@@ -9,6 +9,7 @@ from odoo.fields import Command
 from odoo.tests import Form, new_test_user, tagged
 from odoo.tools import mute_logger
 
+from ..machine_connect.drivers import DRIVERS, driver_class
 from .common import T0, MachineConnectCommon
 from .modbus_device import ModbusDevice
 from .opcua_device import NAMESPACE, OpcUaDevice
@@ -217,6 +218,57 @@ class TestConnectWizard(WizardCase):
 
         self.assertFalse(wizard.password)
         self.assertEqual(wizard.machine_id.connection_ids._secrets(), {"password": "a secret"})
+
+    def address_step(self, **values):
+        """The form of the second step; a field that it does not show cannot be set on it."""
+        return Form(self.wizard(step="address", **values))
+
+    def test_the_address_step_asks_what_the_driver_takes(self):
+        form = self.address_step()
+        form.host, form.port, form.unit_id = "10.0.0.5", 1502, 7
+        for hidden in ("serial_port", "url"):
+            with self.subTest(hidden=hidden), self.assertRaisesRegex(AssertionError, "invisible"):
+                form[hidden] = "somewhere"
+
+        form.transport = "serial"
+        form.serial_port, form.unit_id = "/dev/ttyUSB0", 8
+        with self.assertRaisesRegex(AssertionError, "invisible"):
+            form.host = "10.0.0.6"
+
+        form.protocol = "opcua"
+        form.url, form.user, form.password = "opc.tcp://10.0.0.5:4840", "operator", "a secret"
+        for hidden, value in (("unit_id", 1), ("security_mode", "sign")):
+            with self.subTest(hidden=hidden), self.assertRaisesRegex(AssertionError, "invisible"):
+                form[hidden] = value
+        form.security_policy = "Basic256Sha256"
+        form.security_mode = "sign"
+
+    def test_whatever_driver_there_is_what_it_cannot_do_without_is_asked(self):
+        protocols = [protocol for protocol, _label in self.env["mrp.machine.connection"]._fields["protocol"].selection]
+        self.assertEqual(set(protocols), set(DRIVERS))
+        for protocol in protocols:
+            with self.subTest(protocol=protocol):
+                wizard = self.wizard(protocol=protocol)
+                needed = {problem.field for problem in driver_class(protocol).check_options({})}
+
+                self.assertTrue(needed)
+                self.assertLessEqual(needed, set(wizard.asked_settings))
+                self.assertLessEqual(needed, set(wizard._connection_values()))
+
+    def test_what_was_typed_for_the_connection_is_what_it_gets(self):
+        wizard = self.wizard(
+            step="drives", protocol="modbus", host="127.0.0.1", port=self.device.port, unit_id=1, interval=90, code="ALL"
+        )
+
+        self.click(wizard, "action_connect")
+
+        connection = wizard.machine_id.connection_ids
+        for name in wizard._connection_fields():
+            self.assertEqual(connection[name], wizard[name], name)
+
+    def test_browse_is_spoken_of_where_there_is_something_to_browse(self):
+        self.assertFalse(self.wizard(protocol="modbus").can_browse)
+        self.assertTrue(self.wizard(protocol="opcua").can_browse)
 
     def test_host_and_port_in_one_are_taken_apart(self):
         form = Form(self.env["mrp.machine.connect.wizard"].create({"name": "P", "step": "address"}))

@@ -7,7 +7,7 @@ import openpyxl
 
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.tests import tagged
+from odoo.tests import Form, tagged
 
 from .opcua_device import NAMESPACE, OpcUaDevice
 from .test_wizards import WizardCase
@@ -51,7 +51,9 @@ class TestSignalImport(WizardCase):
         wizard.action_import()
         self.assertEqual(self.names(), ["Good", "Oil"])
         self.assertEqual(wizard.line_ids.mapped("number"), [3, 5, 6])
-        self.assertIn("2 signals were imported", wizard.message)
+        self.assertEqual(
+            wizard.message, "Signals imported: 2. Rows left: 3. Correct them here and check again, or close."
+        )
         good, oil = self.machine.signal_ids
         self.assertEqual((good.address, good.data_type, good.fastest_cycle), ("40003", "u32", 0.5))
         self.assertEqual((oil.role, oil.scale), ("value", 0.1))
@@ -62,6 +64,38 @@ class TestSignalImport(WizardCase):
         action = wizard.action_import()
         self.assertEqual(action["tag"], "display_notification")
         self.assertEqual(sorted(self.names()), ["Good", "Nine", "Oil", "Reject", "Where"])
+
+    def test_what_was_said_of_bad_rows_goes_when_they_are_mended(self):
+        wizard = self.wizard("name;address\nA;holding:1\nB;nowhere\nC;\n")
+
+        wizard.action_check()
+        self.assertIn("2 rows cannot become a signal yet", wizard.summary)
+        self.assertIn("Rows that can be imported: 1.", wizard.summary)
+        wizard.action_import()
+        self.assertIn("Rows left: 2", wizard.message)
+
+        wizard.line_ids[0].address = "holding:2"
+        wizard.action_check_lines()
+        self.assertFalse(wizard.message, "what the last import left is not true any more")
+        self.assertIn("1 row cannot become a signal yet", wizard.summary)
+        wizard.line_ids[1].address = "holding:3"
+        wizard.action_check_lines()
+        self.assertEqual(wizard.summary, "2 rows are good. Press «Import Good Rows».")
+        wizard.line_ids[0].unlink()
+        self.assertEqual(wizard.summary, "The row is good. Press «Import Good Rows».")
+
+    def test_another_file_does_not_bring_the_rows_of_the_one_before(self):
+        wizard = self.wizard("name;address\nA;holding:1\nB;nowhere\n")
+        wizard.action_check()
+        wizard.action_import()
+
+        with Form(wizard) as form:
+            form.file = base64.b64encode(b"name;address\nZ;holding:9\n")
+
+        self.assertFalse(wizard.line_ids)
+        self.assertFalse(wizard.message)
+        wizard.action_check()
+        self.assertEqual(wizard.line_ids.mapped("name"), ["Z"])
 
     def test_commas_tabs_bom_and_encodings(self):
         for content, encoding, name in (

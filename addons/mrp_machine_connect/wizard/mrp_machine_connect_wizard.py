@@ -6,28 +6,9 @@ from psycopg2 import IntegrityError
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..machine_connect.drivers import SignalAddress
+from ..machine_connect.drivers import Driver, SignalAddress, driver_class
 from ..wording import introduction, reading_sentence
 
-#: Settings of the address that go to the connection as they are.
-CONNECTION_FIELDS = (
-    "protocol",
-    "transport",
-    "host",
-    "port",
-    "unit_id",
-    "serial_port",
-    "baudrate",
-    "parity",
-    "stopbits",
-    "url",
-    "security_policy",
-    "security_mode",
-    "user",
-    "allow_plain_password",
-    "polled_by",
-    "interval",
-)
 COUNTERS = ("good", "reject", "rework", "total")
 STEPS = ("machine", "address", "drives", "done")
 
@@ -41,6 +22,9 @@ class MachineConnectWizard(models.TransientModel):
     """Connect a machine in three steps: what it is, where it is, what it drives. Ends with a live read.
 
     Nothing is stored before the last step; what is wrong is said on the step, and nothing that was typed is lost.
+
+    It knows no protocol: a field with the name of one of the connection's is one of its settings, and is asked for where the
+    connection hands that setting to the driver. An addon that brings a protocol adds its fields here as it adds them there.
     """
 
     _name = "mrp.machine.connect.wizard"
@@ -72,6 +56,9 @@ class MachineConnectWizard(models.TransientModel):
     )
 
     # 2
+    asked_settings = fields.Json(
+        compute="_compute_asked_settings", help="Settings that the driver takes with what is chosen so far."
+    )
     protocol = fields.Selection(_like("protocol"), default="modbus", required=True)
     transport = fields.Selection(_like("transport"), default="tcp", required=True)
     host = fields.Char(help="Name or address of the machine or of the converter.")
@@ -115,6 +102,7 @@ class MachineConnectWizard(models.TransientModel):
         string="Counter Stands At",
         help="Without a template: the address of the counter that feeds the order. Empty: add signals afterwards.",
     )
+    counter_example = fields.Char(compute="_compute_counter_example")
     counter_type = fields.Selection(
         lambda self: self.env["mrp.machine.signal"]._fields["data_type"]._description_selection(self.env),
         string="Data Type",
@@ -145,6 +133,37 @@ class MachineConnectWizard(models.TransientModel):
     read_id = fields.Many2one("mrp.machine.read.now", readonly=True)
     read_line_ids = fields.One2many(related="read_id.line_ids")
     bad_count = fields.Integer(related="read_id.bad_count")
+    can_browse = fields.Boolean(compute="_compute_can_browse")
+
+    @api.model
+    def _connection_fields(self):
+        """Return the names of the fields that are settings of the connection, and go there as they are."""
+        ours = self.env["mrp.machine.connection"]._fields
+        return [
+            name
+            for name in self._fields
+            if name in ours and ours[name].store and not (ours[name].compute or ours[name].related)
+            if name != "machine_id" and name not in models.MAGIC_COLUMNS
+        ]
+
+    @api.depends(lambda self: self._connection_fields())
+    def _compute_asked_settings(self):
+        for wizard in self:
+            wizard.asked_settings = sorted(wizard._connection()._driver_options()) if wizard.protocol else []
+
+    @api.depends("protocol")
+    def _compute_counter_example(self):
+        examples = {
+            "modbus": self.env._("e.g. holding:100, or empty"),
+            "opcua": self.env._("e.g. nsu=urn:maker:machine;s=Good, or empty"),
+        }
+        for wizard in self:
+            wizard.counter_example = examples.get(wizard.protocol, "")
+
+    @api.depends("protocol")
+    def _compute_can_browse(self):
+        for wizard in self:
+            wizard.can_browse = bool(wizard.protocol) and driver_class(wizard.protocol).browse is not Driver.browse
 
     @api.depends("name")
     def _compute_code(self):
@@ -294,17 +313,20 @@ class MachineConnectWizard(models.TransientModel):
 
     def _template_address(self, signal):
         """Return the SignalAddress by which the driver reads a signal of the template on this machine."""
-        unit = {"unit_id": self.unit_id} if self.protocol == "modbus" else {}
-        return SignalAddress(str(signal.id), (signal.address or "").strip(), {**unit, **signal._driver_options()})
+        options = {**self._connection()._signal_options(), **signal._driver_options()}
+        return SignalAddress(str(signal.id), (signal.address or "").strip(), options)
 
     def _ask(self, ask):
-        connection = self.env["mrp.machine.connection"]
-        options = connection.new(self._connection_values())._driver_options()
         passwords = {"password": self.password} if self.password else {}
-        return connection._ask_with(self.protocol, options, passwords, ask)
+        connection = self._connection()
+        return connection._ask_with(self.protocol, connection._driver_options(), passwords, ask)
+
+    def _connection(self):
+        """Return the connection that these settings make, without storing it."""
+        return self.env["mrp.machine.connection"].new(self._connection_values())
 
     def _connection_values(self):
-        return {name: self[name] for name in CONNECTION_FIELDS}
+        return {name: self[name] for name in self._connection_fields()}
 
     # The end
 

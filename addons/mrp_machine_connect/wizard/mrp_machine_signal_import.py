@@ -101,7 +101,8 @@ class MachineSignalImport(models.TransientModel):
     line_ids = fields.One2many("mrp.machine.signal.import.line", "import_id")
     good_count = fields.Integer(compute="_compute_counts")
     bad_count = fields.Integer(compute="_compute_counts")
-    message = fields.Char(readonly=True)
+    message = fields.Char(readonly=True, help="What the last import made, until the rows change.")
+    summary = fields.Char(compute="_compute_summary", help="How many rows can become a signal, and what to do next.")
 
     @api.depends("machine_id")
     def _compute_connection_id(self):
@@ -119,6 +120,30 @@ class MachineSignalImport(models.TransientModel):
         for wizard in self:
             wizard.bad_count = len(wizard.line_ids.filtered("error"))
             wizard.good_count = len(wizard.line_ids) - wizard.bad_count
+
+    @api.depends("line_ids.error")
+    def _compute_summary(self):
+        for wizard in self:
+            wizard.summary = wizard._summary() if wizard.line_ids else False
+
+    def _summary(self):
+        _ = self.env._
+        good, bad = self.good_count, self.bad_count
+        if not bad:
+            words = _("The row is good.") if good == 1 else _("%s rows are good.", good)
+            return f"{words} {_('Press «Import Good Rows».')}"
+        if bad == 1:
+            words = _("1 row cannot become a signal yet; the last column says what to do.")
+        else:
+            words = _("%s rows cannot become a signal yet; the last column says what to do.", bad)
+        rest = _("Rows that can be imported: %s.", good) if good else _("Correct it here and check again.")
+        return f"{words} {rest}"
+
+    @api.onchange("file", "encoding")
+    def _onchange_file(self):
+        """Forget the rows of the file before: they must not be imported in the name of another one."""
+        self.line_ids = [fields.Command.clear()]
+        self.message = False
 
     # Buttons
 
@@ -144,6 +169,7 @@ class MachineSignalImport(models.TransientModel):
     def action_check_lines(self):
         """Look at the rows again, after somebody corrected them."""
         self.ensure_one()
+        self.message = False
         self.line_ids._check()
         return self._reopen()
 
@@ -161,12 +187,12 @@ class MachineSignalImport(models.TransientModel):
                 "tag": "display_notification",
                 "params": {
                     "type": "success",
-                    "message": self.env._("%s signals were imported.", count),
+                    "message": self.env._("Signals imported: %s.", count),
                     "next": {"type": "ir.actions.act_window_close"},
                 },
             }
         self.message = self.env._(
-            "%(done)s signals were imported. %(left)s rows are left: correct them here and import again, or close.",
+            "Signals imported: %(done)s. Rows left: %(left)s. Correct them here and check again, or close.",
             done=count,
             left=len(self.line_ids),
         )
