@@ -52,22 +52,31 @@ class FaultProxy:
         self._timers = {}
 
     async def start(self):
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
+        # In two steps: whoever is cancelled between them still finds the server, and can close it.
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, start_serving=False)
         self.port = self._server.sockets[0].getsockname()[1]
+        await self._server.start_serving()
 
     async def stop(self):
-        """Stop listening and cut what is open; :meth:`start` listens again on the same port."""
-        for timer in self._timers.values():
-            timer.cancel()
+        """Stop listening and cut what is open; :meth:`start` listens again on the same port.
+
+        A fault that would have ended by itself ends now; one that waits for :meth:`heal` is still there afterwards.
+        """
+        for name in list(self._timers):
+            self._end(name)
         if self._server:
             # asyncio leaves behind a caller whom it has just let in when its server is closed: let him in first.
             for _turn in range(5):
                 await asyncio.sleep(0)
             self._server.close()
         self._cut_all()
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that was cancelled before its first step has tidied up nothing; a line that was cut closes in the next turn.
+        self._lines.clear()
+        await asyncio.sleep(0)
         self._server = None
 
     @property
@@ -94,29 +103,27 @@ class FaultProxy:
         self._cut_all()
         if seconds:
             self._dropping = True
-            self._later("drop", seconds, self._end_drop)
+            self._later("drop", seconds)
 
     def delay(self, seconds=1.0, during=0.0):
         """Hold back each chunk of the machine for some seconds."""
         self._delay = seconds
-        self._later("delay", during, self._end_delay)
+        self._later("delay", during)
 
     def wrong_length(self, count=1.0, seconds=0.0):
         """Leave out the last bytes of each chunk of the machine."""
         self._cut_bytes = int(count)
-        self._later("wrong_length", seconds, self._end_wrong_length)
+        self._later("wrong_length", seconds)
 
     def blackhole(self, seconds=0.0):
         """Let nothing through; what was sent meanwhile is not lost, it comes late (as on a line that was pulled)."""
         self._open.clear()
-        self._later("blackhole", seconds, self._open.set)
+        self._later("blackhole", seconds)
 
     def heal(self):
         """End all faults."""
-        self._end_drop()
-        self._end_delay()
-        self._end_wrong_length()
-        self._open.set()
+        for name in FAULTS.keys() - {"heal"}:
+            self._end(name)
 
     def release(self, count=None):
         """Send what was kept back, to whoever is connected now; return how many chunks that were."""
@@ -126,21 +133,25 @@ class FaultProxy:
                 client.write(chunk)
         return len(chunks)
 
-    def _later(self, name, seconds, end):
+    def _later(self, name, seconds):
         """End a fault by itself after some seconds; 0 = when somebody heals it."""
         if timer := self._timers.pop(name, None):
             timer.cancel()
         if seconds:
-            self._timers[name] = asyncio.get_running_loop().call_later(seconds, end)
+            self._timers[name] = asyncio.get_running_loop().call_later(seconds, self._end, name)
 
-    def _end_drop(self):
-        self._dropping = False
-
-    def _end_delay(self):
-        self._delay = 0.0
-
-    def _end_wrong_length(self):
-        self._cut_bytes = 0
+    def _end(self, name):
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+        match name:
+            case "drop":
+                self._dropping = False
+            case "delay":
+                self._delay = 0.0
+            case "wrong_length":
+                self._cut_bytes = 0
+            case "blackhole":
+                self._open.set()
 
     # Passing on
 

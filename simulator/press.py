@@ -108,7 +108,7 @@ class Press:
         self._random = random.Random(seed)
         self._server = None
         self._work = None
-        self._flood = None
+        self._floods = set()
         self._interruptions = asyncio.Queue()
 
     # Life
@@ -122,7 +122,7 @@ class Press:
 
     async def stop(self):
         """Stop working and listening."""
-        for task in (self._work, self._flood):
+        for task in [self._work, *self._floods]:
             if task:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -236,7 +236,9 @@ class Press:
         self.program = name
 
     def _begin_alarm_flood(self, count=50, seconds=5.0):
-        self._flood = asyncio.ensure_future(self._flood_with_alarms(int(count), float(seconds)))
+        flood = asyncio.ensure_future(self._flood_with_alarms(int(count), float(seconds)))
+        self._floods.add(flood)
+        flood.add_done_callback(self._floods.discard)
 
     async def _flood_with_alarms(self, count, seconds):
         codes = list(ALARMS)

@@ -3,9 +3,9 @@
 
 def uninstall_hook(env):
     """End what still waits for this addon, and leave alone what people's requests are about."""
-    env["mrp.machine.event.posting"].sudo().search(
-        [("handler", "=", "maintenance_request"), ("state", "in", ("received", "waiting", "held", "failed"))]
-    )._settle("ignored", "uninstalled", env._("The addon that makes maintenance requests was uninstalled."))
+    env["mrp.machine.event.posting"]._end_handler(
+        "maintenance_request", env._("The addon that makes maintenance requests was uninstalled.")
+    )
     _keep_equipment(env)
 
 

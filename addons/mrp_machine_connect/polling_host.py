@@ -13,8 +13,9 @@ import hashlib
 import logging
 import os
 import socket
+import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,7 +28,8 @@ from odoo import SUPERUSER_ID, api
 from .machine_connect.mapping import Interpreter, MappingInvalid
 from .machine_connect.polling import PollEngine, PollJob
 from .machine_connect.reading import Quality
-from .polling_hot_rows import NOW, execute_values, write_machines, write_statuses, write_values
+from .polling_hot_rows import NOW, execute_values, write_machines, write_memories, write_statuses, write_values
+from .polling_plan import Plan, Signal
 
 _logger = logging.getLogger(__name__)
 
@@ -95,43 +97,6 @@ def _is_gone(name):
     return False
 
 
-@dataclass
-class _Signal:
-    """A signal as the poller holds it between two reads."""
-
-    id: int
-    name: str
-    value_id: int
-    interpreter: Interpreter
-    memory: dict
-    value: str | None = None
-    quality: str | None = None
-    written: float = float("-inf")
-
-
-@dataclass
-class _Plan:
-    """A connection as the poller holds it between two reads."""
-
-    connection_id: int
-    name: str
-    endpoint_id: int
-    endpoint: str
-    machine_id: int
-    stream: str
-    interval: float
-    version: int
-    signature: tuple
-    job: PollJob
-    signals: dict
-    lost: bool
-    failures: int
-    due: float = 0.0
-    status_written: float = float("-inf")
-    skipped: int = 0
-    fresh: bool = field(default=True)
-
-
 class PollingHost:
     """Polls the connections of one database that name this kind of host.
 
@@ -149,6 +114,7 @@ class PollingHost:
         self.plans = {}
         self.stored_events = 0
         self._backlog = []
+        self._unstorable = set()
         self._renewed = self._claimed = self._refreshed = float("-inf")
 
     # Hosts
@@ -161,7 +127,8 @@ class PollingHost:
         if not self.leases:
             return
         self._refresh()
-        for plan in self.plans.values():
+        # Those who answered the last time first: the others' time-outs may take all of the budget.
+        for plan in sorted(self.plans.values(), key=lambda plan: plan.lost):
             if plan.due <= time.monotonic():
                 self._submit(plan)
         while self.engine.busy() and time.monotonic() < ends:
@@ -383,7 +350,8 @@ class PollingHost:
                       JOIN mrp_machine_connection_status status ON status.connection_id = connection.id
                       JOIN mrp_machine machine ON machine.id = connection.machine_id
                      WHERE connection.active AND machine.active AND connection.polled_by = %s
-                       AND status.endpoint_id = ANY(%s)""",
+                       AND status.endpoint_id = ANY(%s)
+                     ORDER BY status.last_try NULLS FIRST""",
                 [self.polled_by, list(self.leases)],
             )
             rows = {row[0]: row for row in cr.fetchall()}
@@ -413,12 +381,12 @@ class PollingHost:
         for signal in connection.signal_ids:
             hot = signal.value_id
             try:
-                interpreter = Interpreter(signal._mapping())
+                interpreter = Interpreter(replace(signal._mapping(), silence=connection._silence()))
             except MappingInvalid as invalid:
                 # The form refuses such a signal; what came in another way costs only itself.
                 _logger.warning("signal %s of %s cannot be used: %s", signal.name, connection.name, invalid)
                 continue
-            signals[str(signal.id)] = _Signal(
+            signals[str(signal.id)] = Signal(
                 id=signal.id,
                 name=signal.name,
                 value_id=hot.id,
@@ -427,7 +395,7 @@ class PollingHost:
                 value=hot.value or None,
                 quality=hot.quality or None,
             )
-        return _Plan(
+        return Plan(
             connection_id=connection.id,
             name=connection.name,
             endpoint_id=row[1],
@@ -456,6 +424,8 @@ class PollingHost:
     # Reading and storing
 
     def _submit(self, plan):
+        if plan.lost:
+            self.engine.doubt(plan.endpoint)
         if not self.engine.submit(plan.job):
             plan.skipped += 1
 
@@ -473,6 +443,10 @@ class PollingHost:
             self._store_together(outcomes)
         except PASSING as error:
             self._backlog = outcomes[-BACKLOG:]
+            if len(outcomes) > BACKLOG:
+                _logger.warning(
+                    "%s readings were too many to be kept until the database is back", len(outcomes) - BACKLOG
+                )
             _logger.info("readings are stored with the next ones: %s", str(error).strip())
         except TABLES_CHANGE:
             raise
@@ -482,7 +456,7 @@ class PollingHost:
                 for outcome in outcomes:
                     self._store([outcome])
             else:
-                _logger.exception("what connection %s said could not be stored", outcomes[0].key)
+                self._note_unstorable(outcomes[0])
 
     def _store_together(self, outcomes):
         """Store these outcomes in one transaction and adopt what was learned from them once it is committed."""
@@ -494,6 +468,7 @@ class PollingHost:
             for plan, before in health.values():
                 plan.lost, plan.failures, plan.status_written = before
             raise
+        self._unstorable.difference_update(outcome.key for outcome in outcomes)
         for signal, memory, value, quality, written in working.values():
             signal.memory, signal.value, signal.quality = memory, value, quality
             if written:
@@ -504,6 +479,21 @@ class PollingHost:
             self.stored_events += len(received)
             self._wake_poster()
 
+    def _note_unstorable(self, outcome):
+        """Show on the connection that what it said could not be stored: a defect of ours, logged once."""
+        plan = self.plans.get(outcome.key)
+        if outcome.key not in self._unstorable:
+            self._unstorable.add(outcome.key)
+            _logger.exception("what connection %s said could not be stored", plan.name if plan else outcome.key)
+        if plan is None:
+            return
+        plan.lost, plan.failures = True, plan.failures + 1
+        error = type(sys.exc_info()[1]).__name__
+        failed = replace(outcome, readings=None, code="internal", params={"error": error})
+        with contextlib.suppress(*PASSING), self.registry.cursor() as cr:
+            write_statuses(cr, [(plan, failed, self._pause(plan.interval))])
+            write_machines(cr, {plan.machine_id: ("failing", None)})
+
     def _store_in(self, cr, outcomes, working, health, news):
         """Store these outcomes in the transaction of a cursor, and note what is to be remembered and told after it.
 
@@ -511,7 +501,7 @@ class PollingHost:
         """
         ours = self._still_ours(cr, outcomes)
         env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
-        batches, values, statuses, machines = [], [], [], {}
+        batches, values, missed, statuses, machines = [], [], set(), [], {}
         for outcome in map(_judged, outcomes):
             plan = self.plans.get(outcome.key)
             # An answer to a question that the configuration no longer asks is nobody's.
@@ -519,16 +509,22 @@ class PollingHost:
                 continue
             health.setdefault(plan.connection_id, (plan, (plan.lost, plan.failures, plan.status_written)))
             if outcome.readings is None:
+                events = self._miss(plan, outcome, working, missed)
                 self._note_failure(cr, plan, outcome, statuses, machines, news)
-                continue
-            events = self._interpret(plan, outcome, working, values)
-            self._note_success(plan, outcome, statuses, machines, news)
+            else:
+                events = self._interpret(plan, outcome, working, values)
+                if (code := _nothing_good(outcome)) is None:
+                    self._note_success(plan, outcome, statuses, machines, news)
+                else:
+                    self._note_nothing_good(plan, replace(outcome, code=code), statuses, machines, news)
             if events:
                 ids = {signal.name: signal.id for signal in plan.signals.values()}
                 machine = env["mrp.machine"].browse(plan.machine_id)
                 batches.append((machine, plan.stream, ids, plan.version, events))
         received = env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), _merge(batches))
         write_values(cr, values)
+        # After the values, and with what is remembered in the end: a backlog may hold answers before and after.
+        write_memories(cr, [(working[name][0].value_id, working[name][1]) for name in missed])
         write_statuses(cr, statuses)
         write_machines(cr, machines)
         env.flush_all()
@@ -578,7 +574,27 @@ class PollingHost:
             working[reading.signal] = (signal, result.memory, text, reading.quality.value, write)
             events.extend(result.events)
             if write:
-                values.append((signal.value_id, text, reading, result.memory))
+                code = reading.code or (_refusal(result.rules) if text is None else "")
+                values.append((signal.value_id, text, reading, code, result.memory))
+        return events
+
+    def _miss(self, plan, outcome, working, missed):
+        """Return the events of signals that could not be read, and note in ``working`` and ``missed`` what to remember.
+
+        At the first failure all is written down that was kept at leisure: when a signal was last heard decides from when
+        on nobody knows what the machine does, also for the worker that comes after this one.
+        """
+        events = []
+        tried = outcome.started + timedelta(seconds=outcome.seconds)
+        for name, signal in plan.signals.items():
+            _signal, memory, value, quality, _written = working.get(
+                name, (signal, signal.memory, signal.value, signal.quality, False)
+            )
+            result = signal.interpreter.missed(memory, tried, outcome.code)
+            if result.changed or not plan.lost:
+                working[name] = (signal, result.memory, value, Quality.STALE.value, True)
+                missed.add(name)
+            events.extend(result.events)
         return events
 
     def _note_success(self, plan, outcome, statuses, machines, news):
@@ -592,6 +608,18 @@ class PollingHost:
             statuses.append((plan, outcome, self._pause(plan.interval)))
             machines[plan.machine_id] = ("ok", outcome.started + timedelta(seconds=outcome.seconds))
 
+    def _note_nothing_good(self, plan, outcome, statuses, machines, news):
+        """It answers, and none of what it says is good: a gateway that lost its machine, a program without these names.
+
+        It is asked on in its rhythm and not hung up, but whoever is responsible must hear of it.
+        """
+        plan.failures += 1
+        if not plan.lost:
+            plan.lost = True
+            news.append((logging.INFO, "machine connection %s has no good value: %s", plan.name, outcome.code))
+        statuses.append((plan, outcome, self._pause(plan.interval)))
+        machines.setdefault(plan.machine_id, ("failing", None))
+
     def _note_failure(self, cr, plan, outcome, statuses, machines, news):
         plan.failures += 1
         pause = min(plan.interval * 2 ** min(plan.failures, 10), max(plan.interval, LONGEST_BACKOFF))
@@ -604,8 +632,6 @@ class PollingHost:
                 "UPDATE mrp_machine_signal_value SET quality = %s WHERE signal_id = ANY(%s) AND quality IS NOT NULL",
                 [Quality.STALE.value, [signal.id for signal in plan.signals.values()]],
             )
-            for signal in plan.signals.values():
-                signal.quality = Quality.STALE.value
         statuses.append((plan, outcome, self._pause(pause)))
         machines.setdefault(plan.machine_id, ("failing", None))
 
@@ -626,6 +652,19 @@ def _judged(outcome):
     if readings and all(reading.code in SILENT_CODES for reading in readings):
         return replace(outcome, readings=None, code=readings[0].code)
     return outcome
+
+
+def _nothing_good(outcome):
+    """Return why no reading of an answer is good, or None when one is, or when nothing was asked."""
+    if not outcome.readings or any(reading.is_good for reading in outcome.readings):
+        return None
+    return outcome.readings[0].code or "bad_status"
+
+
+def _refusal(rules):
+    """Return the code of the rule by which a value was not understood; empty when it only has to last a while."""
+    told = next((rule for rule in rules if rule["outcome"] == "refused" and rule["rule"] != "debounce"), None)
+    return str(told["detail"].get("code") or told["rule"]) if told else ""
 
 
 def _merge(batches):

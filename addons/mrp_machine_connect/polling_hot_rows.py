@@ -12,7 +12,10 @@ NOW = "(clock_timestamp() AT TIME ZONE 'UTC')"
 
 
 def write_values(cr, values):
-    """Write the last value of signals: ``(id of the hot row, value as text, Reading, memory)``."""
+    """Write the last value of signals: ``(id of the hot row, value as text, Reading, code, memory)``.
+
+    Where nothing was understood the last value stays as it was, with the time at which it was so.
+    """
     if not values:
         return
     rows = {
@@ -22,21 +25,35 @@ def write_values(cr, values):
             naive(reading.at),
             naive(reading.read_at),
             reading.quality.value,
-            reading.code or None,
+            code or None,
             Json(reading.raw) if reading.raw else None,
             Json(memory) if memory else None,
         )
-        for value_id, text, reading, memory in values
+        for value_id, text, reading, code, memory in values
     }
     execute_values(
         cr,
         """UPDATE mrp_machine_signal_value hot
-              SET value = coalesce(new.value, hot.value), at = new.at, read_at = new.read_at,
+              SET value = coalesce(new.value, hot.value), at = CASE WHEN new.value IS NULL THEN hot.at ELSE new.at END,
+                  read_at = new.read_at,
                   quality = new.quality, code = new.code, raw = new.raw::jsonb, memory = new.memory::jsonb
              FROM (VALUES %s) AS new (id, value, at, read_at, quality, code, raw, memory)
             WHERE hot.id = new.id""",
         list(rows.values()),
         template="(%s, %s::varchar, %s::timestamp, %s::timestamp, %s, %s::varchar, %s, %s)",
+    )
+
+
+def write_memories(cr, memories):
+    """Write what signals remember, and nothing else of them: ``(id of the hot row, memory)``, each row once."""
+    if not memories:
+        return
+    execute_values(
+        cr,
+        """UPDATE mrp_machine_signal_value hot SET memory = new.memory::jsonb
+             FROM (VALUES %s) AS new (id, memory) WHERE hot.id = new.id""",
+        [(value_id, Json(memory) if memory else None) for value_id, memory in memories],
+        template="(%s, %s)",
     )
 
 

@@ -172,6 +172,7 @@ def rule_lines(env, rules):
         "deadband": _("Deadband"),
         "sequence": _("Order in time"),
         "clock": _("Machine's clock"),
+        "contact": _("Contact"),
         "number": _("Number"),
         "text": _("Text"),
         "value": _("Value"),
@@ -262,6 +263,9 @@ def _sentences(env):
         "host_invalid": _(
             "«%(value)s» is neither the name nor the address of a machine. Write it without http:// and without a port."
         ),
+        "host_invalid:port": _(
+            "«%(value)s» names a port as well. Put the port into the field Port, and here only the name or the address."
+        ),
         "host_invalid:bare": _("This is neither the name nor the address of a machine."),
         "url_invalid": _("«%(value)s» is not an OPC UA address. It looks like opc.tcp://host:4840."),
         "url_invalid:user": _("Leave user and password out of the address; they have fields of their own."),
@@ -320,7 +324,7 @@ def _sentences(env):
             "purpose, empty the fingerprint."
         ),
         "certificate_invalid": _(
-            "Our certificate or its key cannot be used: %(detail)s. Delete both files to have new ones made."
+            "Our certificate or its key cannot be used: %(detail)s. Delete both files on the server to have new ones made."
         ),
         "certificate_invalid:server": _(
             "The server's certificate cannot be used: %(detail)s. Ask the server's administrator for a new one."
@@ -329,11 +333,11 @@ def _sentences(env):
             "This is not a SHA-256 fingerprint. It has 64 hexadecimal digits; the server's administrator can tell it."
         ),
         "certificate_expired": _(
-            "Our certificate is good from %(not_before)s to %(not_after)s only. Delete its files to have a new one made, "
+            "Our certificate is good from %(not_before)s to %(not_after)s only. Press «Renew Certificate», "
             "and check the clocks of both sides."
         ),
         "certificate_expired:bare": _(
-            "The server finds our certificate outside its dates. Delete its files to have a new one made, and check the "
+            "The server finds our certificate outside its dates. Press «Renew Certificate», and check the "
             "clocks of both sides."
         ),
         "certificate_expired:server": _(
@@ -394,5 +398,9 @@ def _sentences(env):
             "user."
         ),
         "bad_status": _("The device marks the value as bad (%(status)s). Look at the machine; the value is not used."),
+        "uncertain_status": _(
+            "The device itself doubts the value (%(status)s), so it is not used. Look at the machine; if such values are "
+            "right all the same, switch on «Allow Uncertain» on the signal."
+        ),
         "unavailable": _("The machine itself says that it has no value now. It is read again by itself."),
     }

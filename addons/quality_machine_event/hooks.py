@@ -3,6 +3,6 @@
 
 def uninstall_hook(env):
     """End what still waits for this addon: nobody is left who could give it an effect."""
-    env["mrp.machine.event.posting"].sudo().search(
-        [("handler", "=", "quality_alert"), ("state", "in", ("received", "waiting", "held", "failed"))]
-    )._settle("ignored", "uninstalled", env._("The addon that makes quality alerts was uninstalled."))
+    env["mrp.machine.event.posting"]._end_handler(
+        "quality_alert", env._("The addon that makes quality alerts was uninstalled.")
+    )

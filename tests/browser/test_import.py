@@ -2,7 +2,11 @@
 
 import re
 
-from .pages import DIALOG, Screen
+from devtools.environment import ROOT
+
+from .pages import DIALOG, PHONE, Screen
+
+TUTORIAL = ROOT / "docs" / "tutorial-connect-a-machine.md"
 
 LIST = """Name,Role,Address,Data Type,Fastest Cycle (s),Unit
 List state,state,holding:0,u16,,
@@ -41,18 +45,73 @@ def test_good_rows_are_imported_and_bad_ones_are_mended(page):
     assert "hold1ng" in bad["List pressure"]
     assert "Give the fastest cycle in seconds" in bad["List scrap"]
 
-    screen.press("action_import").expect("5 signals were imported. 2 rows are left")
+    screen.press("action_import").expect("Signals imported: 5. Rows left: 2.")
     assert imported() == ALL - set(bad)
 
-    def mend(name, column, value):
-        row = rows.filter(has_text=name)
-        row.locator(f"td[name={column}]").click()
-        page.locator(f"{DIALOG} .o_selected_row [name={column}] input").fill(value)
-        page.keyboard.press("Tab")
-
-    mend("List pressure", "address", "holding:12")
-    mend("List scrap", "fastest_cycle", "0.5")
+    mend(screen, 0, "address", "holding:12")
+    screen.press("action_check_lines").expect("1 row cannot become a signal yet")
+    assert "Signals imported" not in screen.text(), "what the last import said is over"
+    mend(screen, 1, "fastest_cycle", "0.5")
+    screen.press("action_check_lines").expect("2 rows are good. Press «Import Good Rows».")
+    assert "cannot become" not in screen.text()
     screen.press("action_import")
-    page.locator(".o_notification", has_text=re.compile("2 signals were imported")).wait_for()
+    page.locator(".o_notification", has_text=re.compile("Signals imported: 2")).wait_for()
     page.wait_for_selector(DIALOG, state="detached")
     assert imported() == ALL
+
+
+def test_the_list_of_the_tutorial_is_imported_as_the_tutorial_says(page, odoo_server):
+    words = TUTORIAL.read_text()
+    csv = re.search(r"^```csv\n(.*?)^```", words, re.S | re.M)[1]
+    call = odoo_server.call
+    [machine] = call("mrp.machine", "create", [{"name": "Tutorial list", "code": "tutorial-list"}])
+    call("mrp.machine.connection", "create", [{"machine_id": machine, "host": "127.0.0.1", "port": 15019}])
+    screen = Screen(page)
+
+    look_at(screen, machine, csv)
+    rows = page.locator(f"{DIALOG} .o_data_row")
+    bad = [row.locator("[name=name]").inner_text() for row in rows.all() if row.locator("[name=error]").inner_text()]
+    assert bad == ["Strokes", "Pressure"]
+    assert "Two rows are red" in words
+    assert "Three signals are made" in words
+    screen.press("action_import").expect("Signals imported: 3. Rows left: 2.")
+    mend(screen, 0, "fastest_cycle", "0.5")
+    mend(screen, 1, "name", "Stroke time")
+    mend(screen, 1, "address", "holding:6")
+    mend(screen, 1, "data_type", "f32")
+    screen.press("action_check_lines").expect("2 rows are good.")
+    screen.press("action_import")
+    page.wait_for_selector(DIALOG, state="detached")
+    found = call("mrp.machine.signal", "search_read", [["machine_id", "=", machine]], ["name"])
+    assert {signal["name"] for signal in found} == {
+        "Program", "Oil temperature", "Mode", "Strokes", "Stroke time",
+    }  # fmt: skip
+
+
+def test_on_a_phone_each_row_says_what_to_do(open_page, odoo_server):
+    page = open_page(odoo_server, viewport=PHONE, is_mobile=True, has_touch=True)
+    screen = Screen(page)
+    [machine] = screen.ids("mrp.machine", [["code", "=", "press"]])
+
+    look_at(screen, machine, LIST.replace("List ", "Phone "))
+    screen.expect("2 rows cannot become a signal yet")
+    screen.expect("hold1ng")
+    assert screen.overflows() <= 0
+
+
+def look_at(screen, machine, csv):
+    """Open the import of a machine and let it look at a list."""
+    screen.record("machine-list", machine).tab("signals").press("action_import_signals")
+    screen.page.wait_for_selector(DIALOG)
+    screen.page.set_input_files(
+        f"{DIALOG} input[type=file]", files=[{"name": "list.csv", "mimeType": "text/csv", "buffer": csv.encode()}]
+    )
+    screen.press("action_check")
+
+
+def mend(screen, position, column, value):
+    """Correct a cell of the list of rows; a row that is being edited cannot be found by its words."""
+    row = screen.page.locator(f"{DIALOG} .o_data_row").nth(position)
+    row.locator(f"td[name={column}]").click()
+    screen.page.locator(f"{DIALOG} .o_selected_row [name={column}] input").fill(value)
+    screen.page.keyboard.press("Tab")

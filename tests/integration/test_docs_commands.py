@@ -26,7 +26,12 @@ OURS = ["mrp_machine_program_note", "mrp_machine_connect_jsonpage"]
 
 
 def marked_pages():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted(ADDONS.glob("*/README.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
     return [page for page in pages if RUN.search(page.read_text())]
 
 

@@ -15,8 +15,8 @@ from tests.unit.loopback import everybody_let_in
 
 A, B = SignalAddress("a", "holding:100"), SignalAddress("b", "holding:200")
 TABLES = {"holding": {100: [111], 200: [222], 300: [333]}}
-#: Seconds that an answer may take: long for loopback, short for a test that waits for none.
-TIMEOUT = 0.1
+#: Seconds that an answer may take: long for loopback, also on a busy machine, short for a test that waits for none.
+TIMEOUT = 0.3
 OVER_TCP = ("socket", "rtu", "ascii")
 
 

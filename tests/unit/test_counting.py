@@ -268,6 +268,15 @@ def test_a_delta_counts_each_value_with_a_time_of_its_own():
     assert [item["delta"] for item in data(settings, *readings)] == [3, 3]
 
 
+def test_a_delta_without_a_time_of_its_own_is_never_counted():
+    """A register that stands at 3 and is read four times says three pieces once, or four times: nobody can tell."""
+    settings = mapping("good", counter=CounterDescriptor("delta", None, "unknown", 1.0))
+    results = feed(settings, (0, 3), (10, 3), (20, 3), (30, 4))
+
+    assert [result.events for result in results] == [(), (), (), ()]
+    assert results[-1].rules[-1]["detail"] == {"code": "delta_without_time"}
+
+
 def test_a_delta_counts_once_also_when_the_clock_is_dead():
     settings = mapping("good", counter=CounterDescriptor("delta", None, "unknown", 1.0))
     year_2000 = -26 * 365 * 86_400

@@ -137,7 +137,31 @@ def test_a_wrong_setting_is_told_by_its_field(options, expected):
     json.dumps(found[0].params)
 
 
-@pytest.mark.parametrize("host", ["plc", "plc-7.example.", "10.0.0.5", "::1", "fe80::1%eth0", "PLC_1"])
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("10.0.0.5:502", "port"),
+        ("plc-7:502", "port"),
+        (" plc:1502 ", "port"),
+        ("[::1]:502", "port"),
+        ("http://plc:502", None),
+        ("plc:", None),
+        ("1:2", "port"),
+        ("[::1]", None),
+        ("::1::", None),
+        (":", None),
+        (502, None),
+    ],
+)
+def test_a_port_does_not_belong_to_the_host(host, hint):
+    (problem,) = ModbusDriver.check_options({"host": host})
+
+    assert (problem.field, problem.code, problem.params.get("hint")) == ("host", "host_invalid", hint)
+
+
+@pytest.mark.parametrize(
+    "host", ["plc", "plc-7.example.", "10.0.0.5", "::1", "fe80::1%eth0", "::ffff:10.0.0.5", "PLC_1"]
+)
 def test_names_and_addresses_of_both_kinds_are_hosts(host):
     assert ModbusDriver.check_options({"host": host}) == []
 

@@ -23,12 +23,14 @@ def test_a_dead_unit_keeps_no_other_from_being_read(loop, framing):
 
 
 def test_dead_units_cost_the_others_nearly_nothing_in_the_long_run(loop):
+    # Long enough that no living unit ever seems dead, however busy this machine is.
+    timeout, rounds = 0.5, 40
     with device_of(loop, dict.fromkeys(range(1, 31), TABLES)) as device:
         silence_units(device, "socket", {1, 2, 17})
-        with ModbusDriver({**device.options, "timeout": 0.1}) as driver:
+        with ModbusDriver({**device.options, "timeout": timeout}) as driver:
             signals = units(*range(1, 31))
             began = time.monotonic()
-            for _round in range(100):
+            for _round in range(rounds):
                 found = [outcome(reading) for reading in driver.read(signals)]
                 assert [found[0], found[1], found[16]] == ["no_answer"] * 3
                 assert found.count(111) == 27
@@ -36,9 +38,9 @@ def test_dead_units_cost_the_others_nearly_nothing_in_the_long_run(loop):
         asked = [question[0] for question in device.questions()]
 
     tries = sum(asked.count(unit) for unit in (1, 2, 17))
-    # Twice each until they count as silent, then a tenth of the time: one 0.1 s try of each in 3 s.
-    assert 6 <= tries <= 6 + 3 * (1 + seconds / 3)
-    assert all(asked.count(unit) == 100 for unit in (3, 16, 18, 30))
+    # Twice each until they count as silent; then a tenth of the time is theirs, and of each one try may be begun.
+    assert 6 <= tries <= 6 + 3 + 0.1 * seconds / timeout
+    assert all(asked.count(unit) == rounds for unit in (3, 16, 18, 30))
 
 
 def test_a_unit_that_recovers_is_heard_again(loop, monkeypatch):
@@ -53,7 +55,7 @@ def test_a_unit_that_recovers_is_heard_again(loop, monkeypatch):
 
 
 def test_a_unit_alone_is_asked_each_time(loop):
-    with device_of(loop, {1: TABLES}) as device, ModbusDriver({**device.options, "timeout": 0.1}) as driver:
+    with device_of(loop, {1: TABLES}) as device, ModbusDriver(device.options) as driver:
         device.edit(lambda _question, _answer: None)
         for _round in range(5):
             assert [outcome(reading) for reading in driver.read([A, B])] == ["no_answer"] * 2

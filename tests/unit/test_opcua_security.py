@@ -149,7 +149,10 @@ def test_security_that_is_not_offered_is_named_with_what_is(secured, options, op
     assert failure.params["offered"] == "None"
 
     failure = failure_of({"url": secured.url, "timeout": 2})
-    assert failure.code == "security_unsupported"
+    assert (failure.code, failure.field) == ("security_unsupported", "security_policy")
+    assert set(failure.params["offered"].split(", ")) == {
+        f"{policy} {mode}" for policy in SECURED for mode in ("Sign", "SignAndEncrypt")
+    }
 
 
 def test_user_and_password_over_a_secured_line(secured, options):

@@ -532,3 +532,21 @@ def test_devices_in_doubt_wait_for_each_other_and_not_the_sound_ones_for_them(en
         gate.set()
     outcomes(polls, len(dead))
     assert not polls._in_doubt
+
+
+def test_devices_that_another_engine_found_dead_keep_nobody_waiting_from_the_first_round_on(engine, stand):
+    polls = engine(4)
+    dead = [f"dead {number}" for number in range(6)]
+    gates = [stand.gates.setdefault(name, threading.Event()) for name in dead]
+    for name in dead:
+        polls.doubt(stand.endpoint({"device": name}))
+        polls.submit(job(name))
+    sound = [f"sound {number}" for number in range(8)]
+    for name in sound:
+        polls.submit(job(name))
+
+    assert outcomes(polls, len(sound)).keys() == set(sound)
+    assert len(stand.reading_now) == 1
+    for gate in gates:
+        gate.set()
+    outcomes(polls, len(dead))

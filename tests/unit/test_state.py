@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from machine_connect.state import (
     AXES,
-    LOSS,
     TABLES,
     ItemState,
     MachineState,
@@ -30,17 +29,15 @@ TMC = (
 ).split()
 
 
-def test_there_are_fourteen_states_and_each_has_its_axes_and_its_loss():
+def test_there_are_fourteen_states_and_each_has_its_axes():
     assert len(MachineState) == 14
-    assert set(AXES) == set(LOSS) == set(MachineState)
-    assert set(LOSS.values()) <= {"productive", "availability", "performance", "quality", "none"}
+    assert set(AXES) == set(MachineState)
     for item_state, mode in AXES.values():
         assert item_state is None or isinstance(item_state, ItemState)
         assert mode is None or isinstance(mode, OperationMode)
 
 
-def test_only_what_executes_is_productive():
-    assert [state for state in MachineState if LOSS[state] == "productive"] == [S.RUNNING]
+def test_only_what_executes_is_processing():
     assert AXES[S.RUNNING] == (ItemState.EXECUTING, OperationMode.PROCESSING)
     assert AXES[S.FAULT][0] is ItemState.OUT_OF_SERVICE
     assert AXES[S.UNKNOWN] == (None, None)
@@ -70,7 +67,6 @@ def test_trap_b_feed_hold_is_a_word_of_two_vocabularies():
 
 def test_trap_c_unavailable_is_not_down():
     assert canonical("mtconnect_execution", "UNAVAILABLE") is S.UNKNOWN
-    assert LOSS[S.UNKNOWN] == "none"
 
 
 def test_trap_d_the_old_word_for_optional_stop():

@@ -116,10 +116,10 @@ class MaintenanceRequest(models.Model):
         )
 
     def _moment(self, moment, zone=None):
-        """Return a moment to the second, in a time zone that is named or else in the user's own."""
+        """Return a moment to the second as the language writes it, in a time zone that is named or else the user's own."""
         if not moment:
             return ""
-        text = format_datetime(self.env, moment, tz=zone or False, dt_format="yyyy-MM-dd HH:mm:ss")
+        text = format_datetime(self.env, moment, tz=zone or self.env.context.get("tz") or False)
         return f"{text} ({zone})" if zone else text
 
     # What the machine says; by the handler alone
@@ -150,7 +150,8 @@ class MaintenanceRequest(models.Model):
         :param raised: the events that raised it, the earliest first
         """
         first = raised[0]
-        local = fields.Datetime.context_timestamp(self.with_context(tz=machine._maintenance_zone()), first.occurred)
+        _language, zone = machine._maintenance_reader()
+        local = fields.Datetime.context_timestamp(self.with_context(tz=zone), first.occurred)
         return self.create(
             {
                 "name": name,
@@ -208,7 +209,8 @@ class MaintenanceRequest(models.Model):
             vals["machine_noted"] = last
         self.write(vals)
         if "machine_noted" in vals:
-            self._message_log(body=self._fault_sentence(self.machine_id._maintenance_zone()))
+            language, zone = self.machine_id._maintenance_reader()
+            self._message_log(body=self.with_context(lang=language)._fault_sentence(zone))
 
     @api.model
     def _fault_priority(self, severity):

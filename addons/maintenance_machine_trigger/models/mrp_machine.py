@@ -54,10 +54,15 @@ class Machine(models.Model):
             self.env["mrp.machine.event.posting"]._requeue_waiting("no_equipment", self)
         return result
 
-    @api.model
-    def _maintenance_zone(self):
-        """Return the name of the time zone in which the people at this machine read a clock."""
-        return self.workcenter_id.tz or self.clock_zone or self.company_id.partner_id.tz or "UTC"
+    def _maintenance_reader(self):
+        """Return ``(language, time zone)`` of those who read what is written into a request: its technician's, or else
+        the company's."""
+        self.ensure_one()
+        # sudo: of a colleague no more than this
+        technician = self.equipment_id.sudo().technician_user_id
+        company = self.company_id.sudo().partner_id
+        zone = technician.tz or company.tz or self.workcenter_id.tz or self.clock_zone or "UTC"
+        return technician.lang or company.lang or self.env.lang, zone
 
     # Buttons
 

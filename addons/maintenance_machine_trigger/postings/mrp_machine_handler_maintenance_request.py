@@ -2,6 +2,7 @@ from markupsafe import Markup
 
 from odoo import api, models
 from odoo.addons.mrp_machine_connect.postings.outcome import Ignored, Waiting
+from odoo.addons.mrp_machine_connect.quantities import number_text
 
 #: The severity of an alarm that does not say how severe it is: medium, as in the table of codes.
 SEVERITY = 500
@@ -40,7 +41,7 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
     def _values(self, event):
         """Return in one line what the machine said with an alarm."""
         return ", ".join(
-            f"{key}: {value}"
+            f"{key}: {number_text(value)}"
             for key, value in (event.data or {}).items()
             if key not in WORDS and isinstance(value, (str, int, float)) and value != ""
         )
@@ -133,14 +134,15 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
     @api.model
     def _describe(self, machine, key, event, severity):
         """Return as HTML what the person who gets the request should know; the machine's own words are escaped."""
-        _ = self.env._
-        request = self.env["maintenance.request"]
+        language, zone = machine._maintenance_reader()
+        request = self.env["maintenance.request"].with_context(lang=language)
+        _ = request.env._
         data = event.data or {}
         lines = [
             (_("Machine"), machine.display_name),
             (_("Alarm"), f"{key} {data['text']}" if data.get("text") and data["text"] != key else key),
             (_("Severity"), severity),
-            (_("First occurred"), request._moment(event.occurred, machine._maintenance_zone())),
+            (_("First occurred"), request._moment(event.occurred, zone)),
             (_("Values"), self._values(event)),
         ]
         items = Markup().join(Markup("<li>%s: <b>%s</b></li>") % (label, text) for label, text in lines if text)

@@ -9,12 +9,13 @@ class MaintenanceTriggerCommon(MachineConnectCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.workcenter.tz = "UTC"
         cls.team = cls.env["maintenance.team"].create({"name": "Mechanics", "company_id": cls.company.id})
         cls.technician = cls.env["res.users"].create(
             {
                 "name": "Tina",
                 "login": "machines-technician",
+                "tz": "UTC",
+                "lang": "en_US",
                 "group_ids": [(6, 0, [cls.env.ref("base.group_user").id])],
             }
         )

@@ -28,7 +28,7 @@ class TestMaintenanceRequest(MaintenanceTriggerCommon):
         self.assertEqual(request.machine_event_id, events)
         self.assertEqual(request.name, f"{self.machine.name}: Jam (J01)")
         self.assertIn("raw_value: 7", request.description)
-        self.assertIn("2026-03-02 06:01:40", request.description)
+        self.assertIn("03/02/2026 06:01:40 AM (UTC)", request.description)
         self.assertEqual(request.create_uid, self.env.ref("mrp_machine_connect.user_machine_connect"))
         self.assertTrue(request.machine_fault_open)
 
@@ -59,6 +59,41 @@ class TestMaintenanceRequest(MaintenanceTriggerCommon):
         self.raise_and_post(self.alarm(100, text="<script>alert(1)</script>"))
 
         self.assertNotIn("<script>", self.requests().description)
+
+    def test_the_request_speaks_the_language_and_the_time_of_its_technician(self):
+        self.env["res.lang"]._activate_lang("fr_FR")
+        self.technician.write({"tz": "Asia/Tokyo", "lang": "fr_FR"})
+        late = 15 * 3600  # 21:00 UTC is the next day in Tokyo
+
+        self.raise_and_post(self.alarm(late), self.clear(late + 60))
+
+        request = self.requests()
+        self.assertIn("03/03/2026 06:00:00 (Asia/Tokyo)", request.description, "without AM and PM, as French has it")
+        self.assertIn("03/03/2026 06:01:00 (Asia/Tokyo)", request.message_ids[0].body)
+        self.assertEqual(str(request.request_date), "2026-03-03")
+
+    def test_without_a_technician_it_is_the_companys_language_and_time(self):
+        self.env["res.lang"]._activate_lang("de_DE")
+        self.equipment.technician_user_id = False
+        self.company.partner_id.write({"tz": "Europe/Berlin", "lang": "de_DE"})
+
+        self.raise_and_post(self.alarm(100))
+
+        self.assertIn("02.03.2026 07:01:40 (Europe/Berlin)", self.requests().description)
+
+    def test_whoever_reads_what_the_machine_says_reads_it_in_the_own_time(self):
+        self.raise_and_post(self.alarm(100))
+        request = self.requests()
+
+        for zone, words in (("America/New_York", "03/02/2026 01:01:40 AM"), ("Asia/Tokyo", "03/02/2026 03:01:40 PM")):
+            with self.subTest(zone=zone):
+                said = request.with_context(tz=zone, lang="en_US").machine_fault_summary
+                self.assertEqual(said, f"Raised at {words} and standing since.")
+
+    def test_numbers_are_written_as_people_write_them(self):
+        self.raise_and_post(self.alarm(100, raw_value=12.0, temperature=0.1 + 0.2))
+
+        self.assertEqual(self.requests().machine_values, "raw_value: 12, temperature: 0.3")
 
     # It does not fit
 
@@ -257,7 +292,7 @@ class TestMaintenanceRequest(MaintenanceTriggerCommon):
 
         self.assertEqual(self.maintenance_states(events), ["posted"])
         self.assertEqual(request.machine_cleared, self.naive(160))
-        self.assertIn("cleared at 2026-03-02 06:02:40", request.message_ids[0].body)
+        self.assertIn("cleared at 03/02/2026 06:02:40 AM (UTC)", request.message_ids[0].body)
         self.assertEqual(request.message_ids[0].author_id, self.env.ref("mrp_machine_connect.partner_machine_connect"))
         self.assertTrue(request.machine_fault_open)
 

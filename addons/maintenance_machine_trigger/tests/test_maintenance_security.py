@@ -1,3 +1,5 @@
+from lxml import etree
+
 from odoo.exceptions import AccessError
 from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
@@ -78,6 +80,45 @@ class TestMaintenanceSecurity(MaintenanceTriggerCommon):
         self.assertEqual(found, events.filtered(lambda event: event.type == "alarm.raised"))
         self.assertTrue(found.summary and found.state)
         self.assertFalse(self.machine.with_user(self.maintainer).has_access("write"))
+
+    def test_nobody_of_maintenance_needs_manufacturing_to_open_what_a_machine_is_linked_to(self):
+        self.receive(self.machine, self.state("running", 0), self.count(5, seconds=30))
+        self.post(self.machine)
+        self.raise_and_post(self.alarm(100))
+        self.equipment.message_subscribe(partner_ids=self.technician.partner_id.ids)
+        for user, records in (
+            (self.technician, [self.requests(), self.equipment]),
+            (self.maintainer, [self.requests(), self.equipment, self.machine]),
+        ):
+            self.assertFalse(user.has_group("mrp.group_mrp_user"))
+            for record in records:
+                for kind in ("list", "kanban", "form"):
+                    with self.subTest(user=user.name, model=record._name, view=kind):
+                        self.env.invalidate_all()
+                        self.look(record.with_user(user), kind)
+
+    def look(self, record, kind):
+        """Read of a record what the web client reads to show it in a view."""
+        views = record.get_views([(False, kind)])
+        shown = etree.fromstring(views["views"][kind]["arch"])
+        specification = {}
+        for node in shown.iter("field"):
+            if any(above.tag == "field" for above in node.iterancestors()):
+                continue
+            field = record._fields[node.get("name")]
+            specification[field.name] = {"fields": {"display_name": {}}} if field.relational else {}
+        self.assertTrue(specification)
+        return record.web_read(specification)
+
+    def test_the_maintenance_manager_reads_how_far_the_order_on_a_machine_is(self):
+        self.receive(self.machine, self.count(250))
+        self.post(self.machine)
+        self.env.invalidate_all()
+
+        machine = self.machine.with_user(self.maintainer)
+
+        self.assertEqual((machine.progress_id.good, machine.progress), (250, 25))
+        self.assertFalse(machine.progress_id.has_access("write"))
 
     def test_an_employee_opens_equipment_that_he_follows(self):
         self.equipment.message_subscribe(partner_ids=self.employee.partner_id.ids)

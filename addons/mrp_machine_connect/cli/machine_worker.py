@@ -14,6 +14,8 @@ _logger = logging.getLogger(__name__)
 
 #: Seconds between two looks for events to post when nobody else woke us.
 POST_EVERY = 0.5
+#: Seconds between two looks for pauses that have ended.
+RELEASE_EVERY = 10.0
 #: Seconds to wait after the database was away.
 DATABASE_PAUSE = 2.0
 #: Seconds between two looks whether the addon is still there and at rest.
@@ -152,11 +154,14 @@ def _post(database, stop, ready):
 
     from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE
 
+    released = float("-inf")
     while not stop.is_set():
         began = time.monotonic()
         try:
             if ready.is_set():
-                _post_once(database)
+                release = began - released >= RELEASE_EVERY
+                _post_once(database, release)
+                released = began if release else released
         except TransactionRollbackError as conflict:
             _logger.info("posting: another transaction was quicker, once more: %s", str(conflict).strip())
         except PASSING as error:
@@ -170,13 +175,19 @@ def _post(database, stop, ready):
         stop.wait(max(0.05, POST_EVERY - (time.monotonic() - began)))
 
 
-def _post_once(database):
-    """Post what is due now, for ten seconds at most."""
+def _post_once(database, release=False):
+    """Post what is due now, for ten seconds at most.
+
+    :param bool release: look for pauses that have ended as well
+    """
     from odoo import SUPERUSER_ID, api
     from odoo.modules.registry import Registry
 
     registry = Registry(database).check_signaling()
-    if "mrp.machine.poster" in registry:
-        with registry.cursor() as cr:
-            poster = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]
-        poster._post_due(registry, 10.0)
+    if "mrp.machine.poster" not in registry:
+        return
+    with registry.cursor() as cr:
+        poster = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]
+        if release:
+            poster._release_paused()
+    poster._post_due(registry, 10.0)

@@ -113,5 +113,6 @@ CODES = {
     "node_not_a_variable": "the node has no value",
     "access_denied": "the server does not let this user read it",
     "bad_status": "the device marks the value as bad",
+    "uncertain_status": "the device marks the value as uncertain",
     "unavailable": "the machine itself says that it has no value",
 }

@@ -118,6 +118,15 @@ class Evaluator:
         except Unreadable as error:
             return self._nothing(memory, *self._rules(reading), outcome(error.rule, "refused", **error.detail))
 
+    def missed(self, memory, read_at, code=""):
+        """Return the :class:`Interpretation` of a signal that could not be read: whoever was asked did not answer.
+
+        :param memory: what its last reading returned; empty or None before the first
+        :param datetime read_at: when it was tried
+        :param str code: why it could not, from :data:`machine_connect.errors.CODES`
+        """
+        return self._nothing({} if memory is None else memory)
+
     def _read(self, memory, reading, value):
         raise NotImplementedError
 

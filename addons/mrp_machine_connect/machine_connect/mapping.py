@@ -55,6 +55,8 @@ class SignalMapping:
     :param str zone: the time zone of a machine clock that shows local time, whatever zone the protocol says
     :param late_window: seconds that a value's time may lie before its reading; what is older is held. None: no limit
     :param early_window: seconds that it may lie after it. None: no limit
+    :param silence: seconds that nobody may hear the signal of a state; after that its state is unknown from when it was
+        last heard until it is heard again. None: no limit
     :param bool time_is_change: the machine gives a value a new time only when it is written anew
     :param int version: of this mapping
     """
@@ -77,6 +79,7 @@ class SignalMapping:
     zone: str = ""
     late_window: float | None = 7 * 86_400.0
     early_window: float | None = 600.0
+    silence: float | None = None
     time_is_change: bool = True
     version: int = 0
 
@@ -138,6 +141,15 @@ class Interpreter:
         :param Reading reading: the reading
         """
         return self._evaluator.interpret(memory, reading)
+
+    def missed(self, memory, read_at, code=""):
+        """Return the :class:`Interpretation` of a signal that could not be read at a moment.
+
+        :param memory: the memory that the last one returned; empty or None before the first
+        :param datetime read_at: when it was tried; aware, UTC
+        :param str code: why it could not, from :data:`machine_connect.errors.CODES`
+        """
+        return self._evaluator.missed(memory, read_at, code)
 
 
 def interpret(mapping, memory, reading):

@@ -131,6 +131,11 @@ class PollEngine:
                 lane.waiting.append(job)
         return True
 
+    def doubt(self, endpoint):
+        """Say that a device gave nothing good the last time, as another engine found out: it keeps no sound thread waiting."""
+        with self._lock:
+            self._in_doubt.add(endpoint)
+
     def completed(self, timeout=0.0):
         """Return the outcomes that are there, waiting at most ``timeout`` seconds for the first."""
         outcomes = []

@@ -71,24 +71,6 @@ AXES = {
     _S.UNKNOWN: (None, None),
 }
 
-#: What the time in a state is to Odoo: the ``loss_type`` of a work center's loss, or ``none``.
-LOSS = {
-    _S.RUNNING: "productive",
-    _S.TRANSIENT: "availability",
-    _S.IDLE: "availability",
-    _S.STARVED: "availability",
-    _S.BLOCKED: "availability",
-    _S.HELD: "availability",
-    _S.STOPPED: "availability",
-    _S.COMPLETED: "availability",
-    _S.FAULT: "availability",
-    _S.SETUP: "none",
-    _S.MAINTENANCE: "availability",
-    _S.TRIAL: "quality",
-    _S.OFF: "none",
-    _S.UNKNOWN: "none",
-}
-
 #: The states of PackML (ISA-TR88.00.02) by name, whatever number they have. Suspended has an external cause and Held
 #: an internal one; which external cause, only EquipmentStarved and EquipmentBlocked can tell.
 _PACKML = {

@@ -1,7 +1,9 @@
 """Which readings are news? States, alarms and names become events when they change; plain values make none."""
 
-from .evaluation import Evaluator, Interpretation, MappingInvalid, is_late, outcome
-from .extraction import text
+from .contact import NO_CONTACT, hear, is_lost, lose, returned
+from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, Moment, is_late, outcome, read_microseconds
+from .event import Event
+from .extraction import Unreadable, text
 from .instants import instant
 from .state import AXES, TABLES, MachineState, find, same
 
@@ -11,7 +13,7 @@ _NO_ALARM = frozenset({0, "", "normal"})
 
 
 class States(Evaluator):
-    """The machine's state. The memory is the last value, what it means, and since when."""
+    """The machine's state. The memory is the last value, what it means, since when, and whether the machine is heard."""
 
     def __init__(self, mapping, role):
         super().__init__(mapping, role)
@@ -20,15 +22,88 @@ class States(Evaluator):
             raise MappingInvalid("table", "unknown_choice", table=mapping.table)
         self._codes = {same(raw): _code(raw, meaning) for raw, meaning in mapping.codes.items()}
         self._known = {}
+        self._silence_us = None if mapping.silence is None else round(mapping.silence * 1_000_000)
+        self._moves = mapping.time_is_change
+
+    def interpret(self, memory, reading):
+        lost = self.missed(memory, reading.read_at, reading.code)
+        if lost.events and self._vouched(memory, reading):
+            return super().interpret(memory, reading)
+        result = super().interpret(lost.memory, reading)
+        if not lost.changed:
+            return result
+        return result._replace(events=(*lost.events, *result.events), changed=True)
+
+    def missed(self, memory, read_at, code=""):
+        """See :meth:`Evaluator.missed`. What the machine does is unknown when nobody could hear it for too long."""
+        memory = {} if memory is None else memory
+        if self._silence_us is None or not is_lost(memory, read_us := read_microseconds(read_at), self._silence_us):
+            return self._nothing(memory)
+        if NO_CONTACT in memory or memory.get("unavailable"):
+            # It is unknown already; but what it had begun to say is not known to have lasted.
+            if "pending" not in memory:
+                return self._nothing(memory)
+            kept = {key: item for key, item in memory.items() if key != "pending"}
+            return self._nothing(kept)._replace(changed=True)
+        if "state" not in memory:
+            return self._nothing({})._replace(changed=True)
+        kept = lose(memory, MachineState.UNKNOWN.value)
+        data = {
+            "state": kept["state"],
+            "previous": memory["state"],
+            "item_state": None,
+            "mode": None,
+            "raw_value": None,
+            "signal": self.mapping.name,
+            "reason": NO_CONTACT,
+        }
+        # In the rules, which are no part of the event's identity: whoever finds out first, it is the same event.
+        told = outcome("contact", "refused", code=code, seconds=(read_us - memory["seen"]) / 1_000_000)
+        event = Event(
+            self.role.event_type,
+            instant(kept["at"]),
+            read_at,
+            data,
+            quality="stale",
+            signal=self.mapping.name,
+            rules=(told,),
+            mapping_version=self.mapping.version,
+        )
+        return Interpretation(None, (event,), kept, (told,), True)
+
+    def _vouched(self, known, reading):
+        """Return whether the machine's own time says that its value was not written since it was last heard."""
+        if not self._moves or reading.quality is not GOOD or reading.at == reading.read_at or "pending" in known:
+            return False
+        moment = self._moment(reading)
+        if moment.us != known.get("stamp") or self._doubt(moment):
+            return False
+        try:
+            return self._understood(reading.value) == known["raw"]
+        except Unreadable:
+            return False
 
     def _read(self, memory, reading, value):
+        moment = self._moment(reading)
+        if self._silence_us is None:
+            return self._listen(memory, reading, value, moment)
+        if NO_CONTACT not in memory:
+            result = self._listen(memory, reading, value, moment)
+        elif self._vouched(memory[NO_CONTACT], reading):
+            # It was so all the time: the silence is taken back from where it began.
+            since = Moment(instant(memory["at"]), memory["at"], moment.read_us)
+            result = self._speak(memory, reading, self._understood(value), since, self._rules(reading))
+        else:
+            result = self._listen(memory, reading, value, returned(memory, moment))
+        return result._replace(memory=hear(result.memory, memory, moment, self._silence_us))
+
+    def _listen(self, memory, reading, value, moment):
         if self._plain and value == memory.get("raw") and "pending" not in memory:
             # The table or the codes may say something else of the same value than they did when it came.
             if memory["state"] == self._meaning(value)[0]:
                 return Interpretation(memory["state"], (), memory, self._rules(reading), False)
-            return self._speak(memory, reading, self._understood(value), self._moment(reading), self._rules(reading))
-        value = self._understood(value)
-        return self._heard(memory, reading, value, self._moment(reading), memory.get("raw"))
+            return self._speak(memory, reading, self._understood(value), moment, self._rules(reading))
+        return self._heard(memory, reading, self._understood(value), moment, memory.get("raw"))
 
     def _settled(self, memory, value):
         return memory["state"]
@@ -59,9 +134,14 @@ class States(Evaluator):
 
     def _unavailable(self, memory, reading):
         result = super()._unavailable(memory, reading)
-        if memory.get("unavailable"):
+        moment = self._moment(reading)
+        if not memory.get("unavailable"):
+            since = returned(memory, moment) if NO_CONTACT in memory else moment
+            result = self._tell(result.memory, reading, since, MachineState.UNKNOWN, None, result.rules)
+        if self._silence_us is None:
             return result
-        return self._tell(result.memory, reading, self._moment(reading), MachineState.UNKNOWN, None, result.rules)
+        # It was heard: it said that it has no value.
+        return result._replace(memory=hear(result.memory, memory, moment, self._silence_us))
 
     def _tell(self, memory, reading, moment, state, value, rules, reason="", unmapped=""):
         kept = {"raw": value, "state": state.value, "at": moment.us, "read": moment.read_us}

@@ -1,12 +1,12 @@
-from datetime import datetime, timezone
+from datetime import timezone
+from math import isfinite
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..machine_connect import clock
 from ..machine_connect.event import Event
 from ..machine_connect.state import MachineState
-from ..postings.outcome import Waiting
 
 #: The states of a machine, in words; the codes and their meaning are those of ``machine_connect.state``.
 STATES = [
@@ -45,6 +45,8 @@ STATE_COLORS = {
 }
 
 
+#: Settings that are amounts of time.
+NUMBERS = ("micro_stop_limit", "short_stop_limit", "ideal_cycle", "late_window", "early_window", "silent_after")
 #: The form counts events up to here.
 EVENT_COUNT_LIMIT = 10_000
 
@@ -109,7 +111,7 @@ class Machine(models.Model):
         tracking=True,
         help="Until then events are kept and wait; afterwards they are posted at their own time.",
     )
-    pause_reason = fields.Char(copy=False, tracking=True)
+    pause_reason = fields.Char(copy=False, tracking=True, help="Why posting is paused, for those who wonder.")
     is_paused = fields.Boolean(compute="_compute_is_paused")
     counting_role = fields.Selection(
         [("good", "Good counter"), ("cycle", "Completed cycles"), ("total", "Total counter")],
@@ -157,24 +159,57 @@ class Machine(models.Model):
     progress_id = fields.Many2one(
         "mrp.machine.progress", "Order Progress", readonly=True, copy=False, index=True, bypass_search_access=True
     )
-    state = fields.Selection(related="status_id.state", string="State")
-    state_since = fields.Datetime(related="status_id.state_since", string="Since")
+    state = fields.Selection(related="status_id.state", string="State", help="What it does, by its last word.")
+    state_since = fields.Datetime(
+        related="status_id.state_since", string="Since", help="When it came into this state, by the machine's clock."
+    )
     state_reason = fields.Char(related="status_id.reason", string="Reason")
     color = fields.Integer(compute="_compute_color", help="Colour number of the state.")
-    health = fields.Selection(related="status_id.health", string="Connection")
+    health = fields.Selection(
+        related="status_id.health",
+        string="Connection",
+        help="Whether it answers. Silent: for so long that the responsible person was told.",
+    )
     last_seen = fields.Datetime(related="status_id.last_seen", string="Last Seen")
     last_event = fields.Datetime(related="status_id.last_event", string="Last Event")
     good = fields.Float(related="progress_id.good")
     target = fields.Float(related="progress_id.target")
     reject = fields.Float(related="progress_id.reject")
-    production_id = fields.Many2one(related="progress_id.production_id", string="Order")
-    workorder_id = fields.Many2one(related="progress_id.workorder_id", string="Work Order")
+    production_id = fields.Many2one(
+        related="progress_id.production_id", string="Order", help="The manufacturing order that it counts for just now."
+    )
+    workorder_id = fields.Many2one(
+        related="progress_id.workorder_id", string="Work Order", help="The work order that it counts for just now."
+    )
     progress = fields.Float(compute="_compute_progress", help="Good pieces in percent of the order's quantity.")
 
-    connection_ids = fields.One2many("mrp.machine.connection", "machine_id", string="Connections", copy=True)
-    signal_ids = fields.One2many("mrp.machine.signal", "machine_id", string="Signals", copy=False)
-    code_ids = fields.One2many("mrp.machine.code", "machine_id", string="Codes", copy=True)
-    loading_ids = fields.One2many("mrp.machine.loading", "machine_id", string="Loaded Orders")
+    connection_ids = fields.One2many(
+        "mrp.machine.connection",
+        "machine_id",
+        string="Connections",
+        copy=True,
+        help="How it is reached: mostly one address, or several.",
+    )
+    signal_ids = fields.One2many(
+        "mrp.machine.signal",
+        "machine_id",
+        string="Signals",
+        copy=False,
+        help="What is read of it, and what that means.",
+    )
+    code_ids = fields.One2many(
+        "mrp.machine.code",
+        "machine_id",
+        string="Codes",
+        copy=True,
+        help="What it calls its states and alarms. They win over the codes of the company and over state tables.",
+    )
+    loading_ids = fields.One2many(
+        "mrp.machine.loading",
+        "machine_id",
+        string="Loaded Orders",
+        help="Which order was loaded on it from when to when: it decides which order an event belongs to.",
+    )
     interval_ids = fields.One2many("mrp.machine.interval", "machine_id", string="Timeline")
     recent_interval_ids = fields.Many2many(
         "mrp.machine.interval",
@@ -183,16 +218,38 @@ class Machine(models.Model):
         help="The latest 40; all of them are one click away.",
     )
     ledger_ids = fields.One2many("mrp.machine.ledger", "machine_id", string="Counts")
-    mapping_version_ids = fields.One2many("mrp.machine.mapping.version", "machine_id", string="Mapping Versions")
-    event_count = fields.Integer(compute="_compute_event_count")
-    exception_count = fields.Integer(compute="_compute_exception_count")
-    order_count = fields.Integer(compute="_compute_order_count")
+    mapping_version_ids = fields.One2many(
+        "mrp.machine.mapping.version",
+        "machine_id",
+        string="Mapping Versions",
+        help="Who changed its signals and codes, and when. Each event names the version that it was made with.",
+    )
+    archived_connection_count = fields.Integer(
+        compute="_compute_archived_connection_count",
+        help="Connections that are not polled, as those of a copy at first.",
+    )
+    event_count = fields.Integer(compute="_compute_event_count", help="Events in the log, counted up to 10,000.")
+    exception_count = fields.Integer(compute="_compute_exception_count", help="Effects that wait, are held or failed.")
+    order_count = fields.Integer(compute="_compute_order_count", help="Manufacturing orders that it counted on.")
 
     _code_unique = models.UniqueIndex("(company_id, code)", "A machine with this code exists already in this company.")
     _limits = models.Constraint(
         "CHECK (micro_stop_limit >= 0 AND short_stop_limit >= micro_stop_limit)",
         "The limit of a short stop must not be below the limit of a micro stop.",
     )
+
+    @api.constrains(*NUMBERS)
+    def _check_numbers(self):
+        for machine in self:
+            for name in NUMBERS:
+                if not (isfinite(machine[name]) and machine[name] >= 0):
+                    raise ValidationError(
+                        self.env._(
+                            "%(machine)s: «%(field)s» must be a number, 0 or more.",
+                            machine=machine.name,
+                            field=self._fields[name]._description_string(self.env),
+                        )
+                    )
 
     @api.model
     def _selection_zone(self):
@@ -220,6 +277,14 @@ class Machine(models.Model):
         for machine in self:
             row = machine.progress_id
             machine.progress = 100.0 * row.good / row.target if row.target else 0.0
+
+    @api.depends("connection_ids.active")
+    def _compute_archived_connection_count(self):
+        for machine in self:
+            machine.archived_connection_count = len(machine._archived_connections())
+
+    def _archived_connections(self):
+        return self.env["mrp.machine.connection"].search([("machine_id", "in", self.ids), ("active", "=", False)])
 
     def _compute_event_count(self):
         # Bounded: the log of a year is millions of rows, and nobody needs to know on the form how many exactly.
@@ -278,14 +343,16 @@ class Machine(models.Model):
 
     def copy(self, default=None):
         """Copy machines with connections, signals and codes; never with counter states, loads or events."""
-        copies = super().copy(default)
-        for machine, duplicate in zip(self, copies, strict=True):
+        # Also what is archived, as the connections of a copy are.
+        machines = self.with_context(active_test=False)
+        copies = super(Machine, machines).copy(default)
+        for machine, duplicate in zip(machines, copies, strict=True):
             connections = dict(zip(machine.connection_ids, duplicate.connection_ids, strict=True))
             for signal in machine.signal_ids.filtered(lambda signal, known=connections: signal.connection_id in known):
                 signal.copy({"machine_id": duplicate.id, "connection_id": connections[signal.connection_id].id})
             # Two machines at one address would count every piece twice.
             duplicate.connection_ids.active = False
-        return copies
+        return self.browse(copies.ids)
 
     @api.model
     def _supervisor_fields(self):
@@ -307,13 +374,33 @@ class Machine(models.Model):
                         "Change the name instead."
                     )
                 )
+        if "company_id" in vals and any(machine.company_id.id != vals["company_id"] for machine in self):
+            self._check_company_free()
+        moved = self.filtered(
+            lambda machine: machine.workcenter_id.id != vals.get("workcenter_id", machine.workcenter_id.id)
+        )
         result = super().write(vals)
+        moved._move_time()
         if "active" in vals:
-            # Archived with the machine, polled again with it.
-            self.with_context(active_test=False).connection_ids.active = bool(vals["active"])
+            # Its connections stay as they are: those of a copy, say, are archived, and its address is another machine's.
+            if vals["active"]:
+                self.connection_ids._check_settings()
+            self.connection_ids._reschedule()
         if {"posting_mode", "pause_until"} & vals.keys():
             self._release_paused()
         return result
+
+    def _check_company_free(self):
+        """Refuse to take a machine to another company whose orders, events or time are one company's by now."""
+        for model in ("mrp.machine.event", "mrp.machine.loading", "mrp.machine.interval"):
+            # sudo: that something is there is told, not what
+            if self.env[model].sudo().search_count([("machine_id", "in", self.ids)], limit=1):
+                raise UserError(
+                    self.env._(
+                        "The company cannot change any more: events were received from this machine, or orders loaded on "
+                        "it, and they belong to its company. Archive it, and add it anew in the other company."
+                    )
+                )
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_with_events(self):
@@ -350,6 +437,20 @@ class Machine(models.Model):
         self.ensure_one()
         return f"urn:mmc:odoo:{self.code}:{lane}" if lane else f"urn:mmc:odoo:{self.code}"
 
+    def _people_stream(self):
+        """Return the stream of what people enter on this machine.
+
+        Its name has the machine's id, for a code is unique in a company only. Who has a stream without it keeps that.
+        """
+        former = self._stream("people")
+        # sudo: a stream is nobody's to read but the poster's
+        kept = (
+            self.env["mrp.machine.stream"]
+            .sudo()
+            .search_count([("name", "=", former), ("machine_id", "=", self.id)], limit=1)
+        )
+        return former if kept else self._stream(f"people:{self.id}")
+
     def _bump_mapping(self):
         """Note that a signal or code of these machines changed: one new version per transaction, with who and when."""
         changed = self.env.cr.precommit.data.setdefault("mrp_machine_connect.mapping", set())
@@ -364,151 +465,9 @@ class Machine(models.Model):
             machine.env["mrp.machine.mapping.version"]._record(machine, self.env.user)
         self.env.flush_all()
 
-    # Orders
+    # What people do
 
-    def _order_at(self, event):
-        """Return ``(production, work order, why)`` that an event of this machine belongs to.
-
-        :raise Waiting: see :meth:`_orders_at`
-        """
-        found = self._orders_at(event)[event.id]
-        if isinstance(found, Waiting):
-            raise found
-        return found
-
-    def _orders_at(self, events):
-        """Find the orders that events of this machine belong to, of many events at once.
-
-        The order loaded at the event's own time; else the single work order in progress on the work center.
-
-        :return: ``{event id: (production, work order, why)}``, and instead of that the Waiting to be raised where there
-            is none, there are several, or the order changed within the event's window
-        """
-        self.ensure_one()
-        if not events:
-            return {}
-        moments = dict(zip(events.ids, events.mapped("occurred"), strict=True))
-        words = self.env._("Loaded on the machine at that time.")
-        loaded = [
-            (loading.date_start, loading.date_end, (loading.production_id, loading.workorder_id, words))
-            for loading in self.env["mrp.machine.loading"]._between(self, min(moments.values()), max(moments.values()))
-        ]
-        running, orders = None, {}
-        for event_id, data in zip(events.ids, events.mapped("data"), strict=True):
-            at = moments[event_id]
-            order = self._change_within(data["window"]) if data and "window" in data else None
-            order = order or next(
-                (found for start, end, found in loaded if start <= at and (not end or end > at)), None
-            )
-            if order is None:
-                running = self._running_orders() if running is None else running
-                order = self._order_in_progress(running, at)
-            orders[event_id] = order
-        return orders
-
-    def _change_within(self, window):
-        """Return a Waiting when the order changed within a time in which nobody looked, else None."""
-        if self.env["mrp.machine.loading"].search_count(
-            [
-                ("machine_id", "=", self.id),
-                "|",
-                "&",
-                ("date_start", ">", _naive_iso(window[0])),
-                ("date_start", "<", _naive_iso(window[1])),
-                "&",
-                ("date_end", ">", _naive_iso(window[0])),
-                ("date_end", "<", _naive_iso(window[1])),
-            ],
-            limit=1,
-        ):
-            return Waiting(
-                "spans_change",
-                self.env._(
-                    "Between %(start)s and %(end)s nobody could read the machine, and the order changed meanwhile.",
-                    start=window[0],
-                    end=window[1],
-                ),
-            )
-        return None
-
-    def _running_orders(self):
-        """Return the work orders in progress on the work center."""
-        workorders = self.env["mrp.workorder"]
-        if not self.workcenter_id:
-            return workorders
-        return workorders.search([("workcenter_id", "=", self.workcenter_id.id), ("state", "=", "progress")])
-
-    def _order_in_progress(self, running, at):
-        """Return ``(production, work order, why)`` of the one work order that ran at a moment, or a Waiting."""
-        if not self.workcenter_id:
-            return Waiting("no_order", self.env._("The machine has no work center, and no order was loaded on it."))
-        # A work order that began long after the event cannot be its own; clocks may differ by minutes.
-        running = running.filtered(lambda order: not order.date_start or (order.date_start - at).total_seconds() < 600)
-        if not running:
-            return Waiting("no_order", self.env._("No manufacturing order ran on this machine at that time."))
-        if len(running) > 1:
-            return Waiting(
-                "ambiguous",
-                self.env._("Several work orders are in progress: %s.", ", ".join(running.mapped("display_name"))),
-            )
-        return running.production_id, running, self.env._("The only work order in progress on the work center.")
-
-    def _order_for_time(self, event):
-        """Return ``(production, work order)`` of an event, both empty when that is not certain."""
-        try:
-            return self._order_at(event)[:2]
-        except Waiting:
-            return self.env["mrp.production"], self.env["mrp.workorder"]
-
-    def _products_ahead(self):
-        """Return ``{machine id: ids of the products that its next events will probably touch}``."""
-        for model in ("mrp.machine", "mrp.machine.loading", "mrp.workorder", "stock.move"):
-            self.env[model].flush_model()
-        # By SQL: one statement for all machines that are due, before each transaction of the poster.
-        self.env.cr.execute(
-            """SELECT ahead.machine_id, array_agg(DISTINCT move.product_id)
-                 FROM (SELECT machine_id, production_id FROM mrp_machine_loading
-                        WHERE machine_id = ANY(%(machines)s) AND date_end IS NULL
-                        UNION
-                       SELECT machine.id, workorder.production_id FROM mrp_machine machine
-                         JOIN mrp_workorder workorder ON workorder.workcenter_id = machine.workcenter_id
-                        WHERE machine.id = ANY(%(machines)s) AND workorder.state = 'progress') ahead
-                 JOIN stock_move move ON ahead.production_id IN (move.raw_material_production_id, move.production_id)
-                GROUP BY ahead.machine_id""",
-            {"machines": self.ids},
-        )
-        return {**dict.fromkeys(self.ids, frozenset()), **{row[0]: frozenset(row[1]) for row in self.env.cr.fetchall()}}
-
-    def _show_order(self, production, workorder, ledger=None):
-        """Show on the machine's hot row which order runs and how far it is.
-
-        :param ledger: what this machine counted on it, where the caller knows
-        """
-        self.ensure_one()
-        if ledger is None:
-            # sudo: the hot row and the ledger are the poster's own
-            ledger = (
-                self.env["mrp.machine.ledger"]
-                .sudo()
-                .search(
-                    [
-                        ("machine_id", "=", self.id),
-                        ("production_id", "=", production.id),
-                        ("workorder_id", "=", workorder.id),
-                    ]
-                )
-            )
-        self.sudo().progress_id.write(
-            {
-                "production_id": production.id,
-                "workorder_id": workorder.id,
-                "good": ledger.posted,
-                "reject": ledger.reject,
-                "target": production.product_qty if production else 0.0,
-            }
-        )
-
-    def _adjust(self, kind, delta, why, at=None, refers_to=None):
+    def _adjust(self, kind, delta, why, at=None, refers_to=None, order=None):
         """Add pieces to what this machine counted, or take some away, through the log like any other event.
 
         :param str kind: ``good``, ``reject`` or ``rework``
@@ -516,6 +475,7 @@ class Machine(models.Model):
         :param str why: the person's reason
         :param at: when it was so, naive UTC; now when not given. It decides which order is meant
         :param str refers_to: the event that is corrected
+        :param tuple order: the production and work order that are meant, whatever ran at that time
         :return: the event
         """
         self.ensure_one()
@@ -523,6 +483,9 @@ class Machine(models.Model):
         data = {"kind": kind, "delta": delta, "why": why, "who": self.env.user.login, "entered": now.isoformat()}
         if refers_to:
             data["refers_to"] = refers_to
+        if order:
+            production, workorder = order
+            data.update(production_id=production.id, workorder_id=workorder.id or None)
         occurred = at.replace(tzinfo=timezone.utc) if at else now
         event = Event(type="correction.adjust", occurred=occurred, recorded=now, data=data)
         # sudo: the log is written by no one directly; that this user may adjust was asked by access to the machine
@@ -530,7 +493,7 @@ class Machine(models.Model):
         log = self.sudo().env["mrp.machine.event"]
         received = log._receive(
             self.sudo().env.ref("mrp_machine_connect.source_people"),
-            [(self.sudo(), self._stream("people"), {}, self.mapping_version, [event])],
+            [(self.sudo(), self._people_stream(), {}, self.mapping_version, [event])],
             user=self.env.user,
         )
         self.env["mrp.machine.poster"]._wake()
@@ -586,6 +549,17 @@ class Machine(models.Model):
                 )
             template._apply(machine, connections[0])
 
+    def action_archived_connections(self):
+        """Open the connections of this machine that are archived, where they can be corrected and taken back."""
+        action = self._action_records(
+            "mrp_machine_connect.mrp_machine_connection_action",
+            [("machine_id", "=", self.id), ("active", "=", False)],
+        )
+        connections = self._archived_connections()
+        if len(connections) == 1:
+            action.update(res_id=connections.id, views=[(False, "form")])
+        return action
+
     def action_load_order(self):
         """Ask which order runs on this machine from now on."""
         return self._action_wizard("mrp.machine.load.order", self.env._("Load Order"))
@@ -631,8 +605,3 @@ class Machine(models.Model):
             "target": "new",
             "context": {"default_machine_id": self.id} if len(self) == 1 else {},
         }
-
-
-def _naive_iso(text):
-    """Return an ISO 8601 moment with its offset as Odoo keeps it: naive UTC."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc).replace(tzinfo=None)

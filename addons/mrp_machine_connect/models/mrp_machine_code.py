@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..machine_connect.state import same
 from .mrp_machine import STATES
 
 
@@ -20,8 +21,19 @@ class MachineCode(models.Model):
         help="What the code stands for.",
     )
     code = fields.Char(required=True, help="Exactly as the machine says it: 9, JAM, PROGRAM_COMPLETED.")
-    machine_id = fields.Many2one("mrp.machine", index="btree_not_null", ondelete="cascade", check_company=True)
-    template_id = fields.Many2one("mrp.machine.template", index="btree_not_null", ondelete="cascade")
+    machine_id = fields.Many2one(
+        "mrp.machine",
+        index="btree_not_null",
+        ondelete="cascade",
+        check_company=True,
+        help="The only machine that means this by it. It wins over the same code of the company.",
+    )
+    template_id = fields.Many2one(
+        "mrp.machine.template",
+        index="btree_not_null",
+        ondelete="cascade",
+        help="The machine type whose machines get a copy of this code when it is applied.",
+    )
     company_id = fields.Many2one(
         "res.company",
         compute="_compute_company_id",
@@ -93,45 +105,14 @@ class MachineCode(models.Model):
         """Give the machines a new mapping version, and queue again the events that waited for exactly these codes."""
         machines = self._machines()
         machines._bump_mapping()
-        # sudo: a supervisor maps the code; what happens to the waiting events is the poster's matter
-        waiting = self.env["mrp.machine.event.posting"].sudo()
+        waiting = self.env["mrp.machine.event.posting"]
         for code in self:
-            waiting |= waiting.search(
-                [
-                    ("machine_id", "in", code._machines().ids),
-                    ("state", "=", "waiting"),
-                    ("reason", "=", "unknown_code"),
-                    ("detail", "=", f"{code.kind}:{code.code}"),
-                ]
-            )
-        waiting._requeue()
+            waiting._requeue_unknown(code.kind, code._machines(), lambda word, code=code: same(word) == same(code.code))
 
     @api.model
-    def _lookup(self, machine, kind, raw):
-        """Return the code record for what a machine said: its own first, then its company's; or an empty recordset."""
-        codes = self.search(
-            [
-                ("kind", "=", kind),
-                ("code", "=", str(raw)),
-                "|",
-                ("machine_id", "=", machine.id),
-                "&",
-                "&",
-                ("machine_id", "=", False),
-                ("template_id", "=", False),
-                ("company_id", "=", machine.company_id.id),
-            ]
-        )
-        return codes.sorted(lambda code: not code.machine_id)[:1]
-
-    @api.model
-    def _for_signal(self, signal):
-        """Return the codes that concern a signal, for the pure core: ``{raw: {"state": …} or {"text": …, …}}``."""
-        kind = {"state": "state", "alarm": "alarm"}.get(signal.role)
-        if not kind:
-            return {}
-        machine = signal.machine_id
-        codes = self.search(
+    def _of_machine(self, machine, kind):
+        """Return the codes of a kind that are good for a machine: its company's first, its own last."""
+        return self.search(
             [
                 ("kind", "=", kind),
                 "|",
@@ -143,6 +124,22 @@ class MachineCode(models.Model):
                 ("company_id", "=", machine.company_id.id),
             ]
         ).sorted(lambda code: bool(code.machine_id))
+
+    @api.model
+    def _lookup(self, machine, kind, raw):
+        """Return the code record for what a machine said: its own first, then its company's; or an empty recordset.
+
+        A word is the same word here as it is for the pure core: 6, 6.0 and "6", in any case.
+        """
+        return self._of_machine(machine, kind).filtered(lambda code: same(code.code) == same(raw))[-1:]
+
+    @api.model
+    def _for_signal(self, signal):
+        """Return the codes that concern a signal, for the pure core: ``{raw: {"state": …} or {"text": …, …}}``."""
+        kind = {"state": "state", "alarm": "alarm"}.get(signal.role)
+        if not kind:
+            return {}
+        codes = self._of_machine(signal.machine_id, kind)
         if kind == "state":
             return {code.code: {"state": code.state, "reason": code.label or ""} for code in codes}
         return {code.code: {"code": code.code, "text": code.label or "", "severity": code.severity} for code in codes}

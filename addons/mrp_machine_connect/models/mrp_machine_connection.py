@@ -6,9 +6,17 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..machine_connect.drivers import driver_class
 from ..machine_connect.errors import ConnectionFailed, DriverUnavailable
+from ..machine_connect.reading import Quality
 from ..wording import introduction, reading_sentence, sentence
 
 SECRETS = ("password",)
+#: What decides which device answers: another one has counters of its own.
+DEVICE_FIELDS = ("protocol", "transport", "host", "port", "unit_id", "serial_port", "url")
+#: Opening, introducing itself, reading and hanging up: so many time-outs may a person's question last.
+ANSWERS = 6
+#: Nobody is out of contact within so many seconds: the poller tries a lost device again that often, and it writes down
+#: at leisure when a machine was last heard.
+SHORTEST_SILENCE = 60.0
 
 
 class MachineConnection(models.Model):
@@ -20,8 +28,10 @@ class MachineConnection(models.Model):
     _order = "machine_id, id"
     _check_company_auto = True
 
-    name = fields.Char(compute="_compute_name", store=True)
-    machine_id = fields.Many2one("mrp.machine", required=True, index=True, ondelete="cascade")
+    name = fields.Char(compute="_compute_name", store=True, help="Machine and address.")
+    machine_id = fields.Many2one(
+        "mrp.machine", required=True, index=True, ondelete="cascade", help="The machine that answers at this address."
+    )
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
     active = fields.Boolean(default=True, tracking=True)
     protocol = fields.Selection(
@@ -50,10 +60,15 @@ class MachineConnection(models.Model):
 
     # Modbus
     transport = fields.Selection(
-        [("tcp", "Modbus TCP"), ("rtu_over_tcp", "RTU over TCP"), ("serial", "RTU over serial line")],
+        [
+            ("tcp", "Modbus TCP"),
+            ("rtu_over_tcp", "RTU over TCP"),
+            ("ascii_over_tcp", "ASCII over TCP"),
+            ("serial", "RTU over serial line"),
+        ],
         default="tcp",
         tracking=True,
-        help="RTU over TCP: a converter that passes the serial frames on unchanged.",
+        help="RTU or ASCII over TCP: a converter that passes the serial frames on unchanged.",
     )
     host = fields.Char(tracking=True, help="Name or address of the machine or of the converter.")
     port = fields.Integer(default=502, tracking=True, help="502 unless the maker says otherwise.")
@@ -63,9 +78,15 @@ class MachineConnection(models.Model):
         help="Address of the device on the line or behind the gateway, 0 to 255.",
     )
     serial_port = fields.Char(tracking=True, help="/dev/ttyUSB0, on the machine where the poller runs.")
-    baudrate = fields.Integer(default=19200)
-    parity = fields.Selection([("N", "None"), ("E", "Even"), ("O", "Odd")], default="E")
-    stopbits = fields.Selection([("1", "1"), ("2", "2")], default="1")
+    baudrate = fields.Integer(default=19200, help="Bits a second, as it is set on the device.")
+    parity = fields.Selection(
+        [("N", "None"), ("E", "Even"), ("O", "Odd")],
+        default="E",
+        help="As it is set on the device. Modbus says even; many devices come with none.",
+    )
+    stopbits = fields.Selection(
+        [("1", "1"), ("2", "2")], default="1", help="As it is set on the device: mostly 2 where the parity is none, else 1."
+    )
     gap_limit = fields.Integer(default=8, help="Registers of no interest that may be read along to save a request.")
     max_registers = fields.Integer(default=125, help="Registers in one request; some devices take fewer than 125.")
     close_after_read = fields.Boolean(help="Hang up after each read: for devices that serve only one client.")
@@ -85,7 +106,10 @@ class MachineConnection(models.Model):
         help="With a policy, our certificate is made on the first try and the server's administrator must trust it.",
     )
     security_mode = fields.Selection(
-        [("sign", "Sign"), ("sign_and_encrypt", "Sign and encrypt")], default="sign_and_encrypt", tracking=True
+        [("sign", "Sign"), ("sign_and_encrypt", "Sign and encrypt")],
+        default="sign_and_encrypt",
+        tracking=True,
+        help="Sign: nobody can change what is sent, but anybody on the network can read it. Encrypt: nor that.",
     )
     user = fields.Char(tracking=True, help="Empty: anonymous.")
     allow_plain_password = fields.Boolean(
@@ -101,19 +125,27 @@ class MachineConnection(models.Model):
         groups="mrp_machine_connect.group_manager",
         help="Stored apart; nobody can read it back. Enter a new one to change it.",
     )
-    password_set = fields.Boolean(compute="_compute_password", string="Password is set")
-    certificate = fields.Char(compute="_compute_certificate", help="The certificate that we show to the server.")
+    password_set = fields.Boolean(
+        compute="_compute_password", string="Password is set", help="Whether one is stored; it cannot be read back."
+    )
 
     signal_ids = fields.One2many("mrp.machine.signal", "connection_id", string="Signals")
     status_id = fields.Many2one("mrp.machine.connection.status", readonly=True, copy=False, bypass_search_access=True)
     last_ok = fields.Datetime(related="status_id.last_ok", string="Last Answer")
-    failing_since = fields.Datetime(related="status_id.failing_since")
+    failing_since = fields.Datetime(
+        related="status_id.failing_since", help="When the first of the tries failed that have failed since the last answer."
+    )
     failures = fields.Integer(related="status_id.failures")
     seconds = fields.Float(related="status_id.seconds", string="Answer Time (s)")
     skipped = fields.Integer(related="status_id.skipped", string="Skipped Polls")
-    health_message = fields.Char(compute="_compute_health_message", string="Health")
+    health_message = fields.Char(
+        compute="_compute_health_message", string="Health", help="What the last try said, and what to do about it."
+    )
 
-    _interval_positive = models.Constraint("CHECK (interval > 0)", "The poll interval must be more than 0 seconds.")
+    # In PostgreSQL NaN is more than any number, so that the upper bounds refuse it as well.
+    _interval_range = models.Constraint(
+        "CHECK (interval >= 0.05 AND interval <= 86400)", "The poll interval lies between 0.05 seconds and a day."
+    )
     _timeout_range = models.Constraint(
         "CHECK (timeout > 0 AND timeout <= 30)", "The time-out lies between 0 and 30 seconds."
     )
@@ -167,30 +199,6 @@ class MachineConnection(models.Model):
         )
         self.invalidate_recordset(["write_date"])
 
-    def _compute_certificate(self):
-        for connection in self:
-            connection.certificate = connection._certificate_words() if connection.protocol == "opcua" else False
-
-    def _certificate_words(self):
-        """Return what a person must know of the certificate of this connection, or False before it exists."""
-        if self.security_policy in (False, "none"):
-            return False
-        from ..machine_connect.drivers.opcua_security import certificate_facts
-
-        certificate, _key = self._certificate_paths()
-        try:
-            facts = certificate_facts(certificate)
-        except OSError:
-            return False
-        except ConnectionFailed as error:
-            return sentence(self.env, error.code, error.params, error.field)
-        return self.env._(
-            "%(file)s, valid until %(date)s, fingerprint %(fingerprint)s",
-            file=certificate,
-            date=facts["not_after"],
-            fingerprint=facts["fingerprint"],
-        )
-
     @api.depends("status_id.code", "status_id.failing_since", "status_id.last_ok")
     def _compute_health_message(self):
         for connection in self:
@@ -236,6 +244,8 @@ class MachineConnection(models.Model):
                     )
                 )
             connection._check_endpoint_shared()
+            # An address of one protocol is none of another.
+            connection.signal_ids._check_address()
 
     def _check_endpoint_shared(self):
         """Refuse two pollers on one address: the second client would kill the first."""
@@ -299,6 +309,14 @@ class MachineConnection(models.Model):
             options.update(host=(self.host or "").strip(), port=self.port)
         return options
 
+    def _silence(self):
+        """Return how many seconds nobody may hear this machine; after that its state is unknown.
+
+        It is the time after which its responsible person is told, see :meth:`MachineWatch._watch_connections`.
+        """
+        self.ensure_one()
+        return max(SHORTEST_SILENCE, self.machine_id.silent_after * 60, 3 * self.interval)
+
     def _signal_options(self):
         """Return what this connection adds to the options of each of its signals."""
         return {"unit_id": self.unit_id} if self.protocol == "modbus" else {}
@@ -315,15 +333,6 @@ class MachineConnection(models.Model):
         # sudo: a parameter is readable by administrators only; the database's id is no secret
         return f"urn:odoo:machine-connect:{self.env['ir.config_parameter'].sudo().get_param('database.uuid')}"
 
-    def _certificate_paths(self):
-        """Return where certificate and key of this database lie: below Odoo's data directory, never in the database."""
-        from pathlib import Path
-
-        from odoo.tools import config
-
-        directory = Path(config["data_dir"]) / "machine_connect" / self.env.cr.dbname
-        return str(directory / "certificate.der"), str(directory / "key.pem")
-
     # Life
 
     @api.model_create_multi
@@ -338,9 +347,12 @@ class MachineConnection(models.Model):
         return connections
 
     def write(self, vals):
+        before = {connection: [connection[name] for name in DEVICE_FIELDS] for connection in self}
         result = super().write(vals)
         if vals.keys() - {"status_id", "message_main_attachment_id"}:
             self._reschedule()
+        moved = self.filtered(lambda connection: [connection[name] for name in DEVICE_FIELDS] != before[connection])
+        moved.with_context(active_test=False).signal_ids._start_again()
         return result
 
     def unlink(self):
@@ -408,7 +420,8 @@ class MachineConnection(models.Model):
         if problems:
             raise UserError("\n".join(sentence(self.env, p.code, p.params, p.field) for p in problems))
         driver, endpoint = protocol_class(options, passwords), protocol_class.endpoint(options)
-        with self.env["mrp.machine.poller"]._borrowed(endpoint, f"form-{secrets.token_hex(4)}"):
+        seconds = max(60.0, ANSWERS * options.get("timeout", 0.0))
+        with self.env["mrp.machine.poller"]._borrowed(endpoint, f"form-{secrets.token_hex(4)}", seconds):
             try:
                 with driver:
                     return ask(driver)
@@ -422,7 +435,11 @@ class MachineConnection(models.Model):
         addresses = [signal._signal_address() for signal in signals]
         facts, readings = self._ask(lambda driver: (driver.describe(), driver.read(addresses) if addresses else []))
         lines = introduction(self.env, facts) or [f"{self.name}."]
-        bad = [(signal, reading) for signal, reading in zip(signals, readings, strict=True) if reading.code]
+        bad = [
+            (signal, reading)
+            for signal, reading in zip(signals, readings, strict=True)
+            if reading.code and not (reading.quality is Quality.UNCERTAIN and signal.allow_uncertain)
+        ]
         if bad:
             signal, reading = bad[0]
             lines.append(

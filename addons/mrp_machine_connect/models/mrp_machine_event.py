@@ -1,20 +1,29 @@
 import hashlib
 import json
 from datetime import timezone
+from functools import partial
 
 from psycopg2.extras import Json
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import SQL
 
 from ..fields import BigInteger
 from ..machine_connect import clock
+from ..machine_connect.contact import NO_CONTACT
 from ..machine_connect.event import EVENT_TYPES, microseconds, uid
+from ..quantities import number_text, pieces_text
 from ..wording import evidence, rule_lines
 from .mrp_machine import STATES
 
 #: The states that show on the machine's hot row.
 STATE_CODES = {code for code, _label in STATES}
+#: What may have become of an event, the worst first: what a person must look at shows before all else.
+OUTCOMES = ("failed", "held", "waiting", "received", "posted", "ignored")
+#: So many of them are open: there are few such effects, and partial indexes hold them.
+OPEN_OUTCOMES = 4
 
 
 class Said(fields.Json):
@@ -85,17 +94,57 @@ class MachineEvent(models.Model):
         return self.env["mrp.machine.event.posting"]._fields["state"]._description_selection(self.env)
 
     def _compute_state(self):
-        # The worst word wins: what a person must look at shows first.
-        order = ["failed", "held", "waiting", "received", "posted", "ignored"]
         for event in self:
             states = set(event.posting_ids.mapped("state"))
-            event.state = next((state for state in order if state in states), "received")
+            event.state = next((state for state in OUTCOMES if state in states), "received")
 
     def _search_state(self, operator, value):
         if operator != "in":
             return NotImplemented
-        rows = self.env["mrp.machine.event.posting"]._search([("state", "in", list(value))])
-        return [("id", "in", rows.subselect("event_id"))]
+        self.env["mrp.machine.event.posting"].flush_model(["event_id", "state"])
+        # Neighbours need not be told apart: one condition for each run of them, open and settled ones by themselves.
+        runs = []
+        for rank, state in enumerate(OUTCOMES):
+            if state not in value:
+                continue
+            if runs and runs[-1][-1] == rank - 1 and rank != OPEN_OUTCOMES:
+                runs[-1].append(rank)
+            else:
+                runs.append([rank])
+        return Domain.OR(Domain.custom(to_sql=partial(self._outcome_sql, run)) for run in runs)
+
+    @staticmethod
+    def _outcome_sql(run, _model, alias, _query):
+        """Return the condition of events whose worst effect is one of a run of neighbouring :data:`OUTCOMES`.
+
+        What is open is few and found by its own indexes, from there to the log; of what is settled the log is full, and
+        whoever reads it from its latest event on looks at the effects of each.
+        """
+        states, worse = OUTCOMES[run[0] : run[-1] + 1], OUTCOMES[: run[0]]
+        event = SQL.identifier(alias, "id")
+        settled = run[0] >= OPEN_OUTCOMES
+        condition = SQL("effect.state IN %s", states)
+        if settled:
+            condition = SQL("effect.event_id = %s AND %s", event, condition)
+        if worse:
+            condition = SQL(
+                """%s AND NOT EXISTS (SELECT FROM mrp_machine_event_posting worse
+                                       WHERE worse.event_id = effect.event_id AND worse.state IN %s)""",
+                condition,
+                worse,
+            )
+        effects = SQL("SELECT effect.event_id FROM mrp_machine_event_posting effect WHERE %s", condition)
+        if settled:
+            return SQL("EXISTS (%s)", effects)
+        if "received" in states:
+            # Not yet routed: no effect says anything of it, but it is queued.
+            effects = SQL(
+                """%s UNION ALL SELECT queue.event_id FROM mrp_machine_queue queue
+                    WHERE NOT EXISTS (SELECT FROM mrp_machine_event_posting effect
+                                       WHERE effect.event_id = queue.event_id)""",
+                effects,
+            )
+        return SQL("%s IN (%s)", event, effects)
 
     def _compute_texts(self):
         for event in self:
@@ -116,43 +165,59 @@ class MachineEvent(models.Model):
         data = self.data or {}
         match self.type:
             case "production.count":
-                kinds = {
-                    "good": self.env._("good"),
-                    "reject": self.env._("rejected"),
-                    "rework": self.env._("to rework"),
-                    "total": self.env._("in total"),
-                }
+                words = {"pieces": pieces_text(self.env, data.get("delta", 0)), "kind": self._kind_words()}
+                if data.get("total_before") is None or data.get("total_after") is None:
+                    return self.env._("%(pieces)s %(kind)s", **words)
                 return self.env._(
-                    "%(delta)s pieces %(kind)s (%(before)s → %(after)s)",
-                    delta=f"{data.get('delta', 0):.12g}",
-                    kind=kinds.get(data.get("kind"), data.get("kind")),
-                    before=data.get("total_before"),
-                    after=data.get("total_after"),
+                    "%(pieces)s %(kind)s (%(before)s → %(after)s)",
+                    before=number_text(data["total_before"]),
+                    after=number_text(data["total_after"]),
+                    **words,
                 )
             case "production.cycle_completed":
-                return self.env._("Cycle completed, %s pieces", f"{data.get('qty', 1):.12g}")
+                return self.env._("Cycle completed, %s", pieces_text(self.env, data.get("qty", 1)))
             case "production.counter_reset":
-                return self.env._("Counter set back from %(a)s to %(b)s", a=data.get("from"), b=data.get("to"))
+                return self.env._(
+                    "Counter set back from %(a)s to %(b)s",
+                    a=number_text(data.get("from")),
+                    b=number_text(data.get("to")),
+                )
             case "machine.state_changed":
                 labels = dict(self._fields_state_labels())
                 return self.env._(
                     "%(before)s → %(after)s%(reason)s",
                     before=labels.get(data.get("previous"), "–"),
                     after=labels.get(data.get("state"), data.get("state")),
-                    reason=f" ({data['reason']})" if data.get("reason") else "",
+                    reason=f" ({self._reason_words(data['reason'])})" if data.get("reason") else "",
                 )
             case "alarm.raised" | "alarm.cleared":
                 words = self.env._("Alarm %s") if self.type == "alarm.raised" else self.env._("Alarm %s cleared")
-                return words % " ".join(str(data[key]) for key in ("code", "text") if data.get(key))
+                return words % " ".join(number_text(data[key]) for key in ("code", "text") if data.get(key))
             case "correction.adjust":
                 return self.env._(
-                    "%(delta)s pieces %(kind)s by hand: %(why)s",
-                    delta=f"{data.get('delta', 0):+.12g}",
-                    kind=data.get("kind"),
+                    "%(pieces)s %(kind)s by hand: %(why)s",
+                    pieces=pieces_text(self.env, data.get("delta", 0), signed=True),
+                    kind=self._kind_words(),
                     why=data.get("why"),
                 )
             case _:
-                return ", ".join(f"{key}: {value}" for key, value in data.items() if key != "raw")[:200] or self.type
+                said = (f"{key}: {number_text(value)}" for key, value in data.items() if key != "raw")
+                return ", ".join(said)[:200] or self.type
+
+    def _reason_words(self, reason):
+        """Return why a state is so: in the machine's own words, or in ours where the reason is one of the pure core."""
+        return self.env._("the machine could not be reached") if reason == NO_CONTACT else reason
+
+    def _kind_words(self):
+        """Return what kind of pieces this event speaks of."""
+        kind = (self.data or {}).get("kind")
+        words = {
+            "good": self.env._("good"),
+            "reject": self.env._("rejected"),
+            "rework": self.env._("to rework"),
+            "total": self.env._("in total"),
+        }
+        return words.get(kind, kind)
 
     def _fields_state_labels(self):
         return self.env["mrp.machine.status"]._fields["state"]._description_selection(self.env)
@@ -312,18 +377,67 @@ class MachineEvent(models.Model):
         self.posting_ids.filtered(lambda row: row.state in ("waiting", "held", "failed")).action_retry()
 
     def action_correct(self):
-        """Ask how many pieces of this event are to be taken back, and why; the event itself stays as it is."""
+        """Ask how many of the pieces that were booked for this event to take back, and why; the event stays as it is."""
         self.ensure_one()
-        data = self.data or {}
+        kind, pieces = self._booked()
+        if not pieces:
+            raise UserError(self._nothing_booked_words(kind))
         action = self.machine_id._action_wizard("mrp.machine.adjust", self.env._("Correct an Event"))
         action["context"] = {
             "default_machine_id": self.machine_id.id,
             "default_event_id": self.id,
-            "default_kind": data.get("kind") if data.get("kind") in ("good", "reject", "rework") else "good",
-            "default_quantity": -(data.get("delta") or data.get("qty") or 0),
+            "default_kind": kind,
+            "default_quantity": -pieces,
             "default_at": self.occurred.replace(microsecond=0),
         }
         return action
+
+    def _booked(self):
+        """Return ``(kind, pieces)`` that stand booked for this event, less what corrections of it took back or will.
+
+        :return: the kind is empty where nothing was booked at all, or only compared
+        """
+        self.ensure_one()
+        row = self._count_row()
+        kind = row.posting_id.kind
+        if row.state != "posted" or kind not in ("good", "reject", "rework"):
+            return "", 0.0
+        pieces = self.env["mrp.machine.handler.production_count"]._counted(self)[1]
+        corrections = self.search(
+            [
+                ("machine_id", "=", self.machine_id.id),
+                ("type", "=", "correction.adjust"),
+                ("correlation", "=", self.uid),
+            ]
+        )
+        for correction in corrections:
+            data = correction.data or {}
+            if data.get("kind") == kind and correction._count_row().state != "ignored":
+                pieces += data.get("delta", 0.0)
+        return kind, pieces
+
+    def _count_row(self):
+        """Return the effect of this event on pieces, or an empty recordset."""
+        return self.posting_ids.filtered(lambda row: row.handler == "production_count")
+
+    def _nothing_booked_words(self, kind):
+        """Return why nothing can be taken back."""
+        row = self._count_row()
+        if kind:
+            return self.env._("All pieces of this event were taken back already.")
+        if row.state == "posted":
+            return self.env._(
+                "Nothing was booked for this event, so there is nothing to take back: its counter is only compared with "
+                "the one that feeds the order."
+            )
+        if row.state == "ignored":
+            return self.env._(
+                "Nothing was booked for this event, so there is nothing to take back: %s", row.message or row.reason
+            )
+        return self.env._(
+            "Nothing is booked for this event yet, so there is nothing to take back. Where it waits in Exceptions, it can be "
+            "ignored there."
+        )
 
 
 def _naive(moment):

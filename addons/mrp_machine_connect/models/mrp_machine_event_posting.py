@@ -33,6 +33,9 @@ class MachineEventPosting(models.Model):
     detail = fields.Char(readonly=True, help="What exactly is missing, for replaying by itself.")
     message = fields.Char(readonly=True, help="Why, in words.")
     remedy = fields.Char(compute="_compute_remedy", string="What to Do")
+    lacks_state_table = fields.Boolean(
+        compute="_compute_lacks_state_table", help="The signal that said it has no table that translates its states."
+    )
     attempts = fields.Integer(readonly=True)
     released_by = fields.Many2one("res.users", readonly=True, help="Who let a held event pass, or ignored it.")
     release_reason = fields.Char(readonly=True)
@@ -54,7 +57,14 @@ class MachineEventPosting(models.Model):
     def _compute_remedy(self):
         words = self._remedies()
         for row in self:
-            row.remedy = words.get(row.reason, "") if row.state in ("waiting", "held", "failed") else ""
+            reason = "no_state_table" if row.lacks_state_table else row.reason
+            row.remedy = words.get(reason, "") if row.state in ("waiting", "held", "failed") else ""
+
+    @api.depends("reason")
+    def _compute_lacks_state_table(self):
+        for row in self:
+            signal = row.event_id.signal_id if row.reason == "unknown_code" else None
+            row.lacks_state_table = bool(signal and signal.role == "state" and not signal.state_table)
 
     @api.model
     def _remedies(self):
@@ -67,6 +77,9 @@ class MachineEventPosting(models.Model):
             "ambiguous": _("Several orders are in progress here. Load the right one on the machine, then retry."),
             "order_closed": _("Choose an open order, or correct the closed one by hand and ignore this."),
             "unknown_code": _("Map the code on the machine. What waited for it is posted by itself."),
+            "no_state_table": _(
+                "Choose the State Table of the signal, or map the code on the machine. What waited is posted by itself."
+            ),
             "paused": _("Posting is paused on this machine. It goes on by itself, or resume it now."),
             "spans_change": _(
                 "The order changed while nobody was looking. Split the pieces by «Add or Correct Pieces» and ignore this."
@@ -103,18 +116,41 @@ class MachineEventPosting(models.Model):
         )
         self.env["mrp.machine.poster"]._wake()
 
-    # How a row ends; by the poster alone
+    @api.model
+    def _requeue_unknown(self, kind, machines, is_known, signal=None):
+        """Put back to work what waited for the meaning of a machine's word, where the word is known by now.
 
-    def _settle(self, state, reason, message, detail=""):
-        self.write({"state": state, "reason": reason, "message": message, "detail": detail or False})
+        :param str kind: ``state`` or ``alarm``
+        :param machines: the mrp.machine whose words they are
+        :param is_known: function from a word to whether it has a meaning
+        :param signal: the mrp.machine.signal that said it, where others may mean something else by the same word
+        """
+        domain = [
+            ("machine_id", "in", machines.ids),
+            ("state", "=", "waiting"),
+            ("reason", "=", "unknown_code"),
+            ("detail", "=like", f"{kind}:%"),
+        ]
+        if signal:
+            domain.append(("event_id.signal_id", "=", signal.id))
+        # sudo: whoever gave the word its meaning need not be allowed to touch effects, which are the poster's matter
+        rows = self.sudo()
+        details = [detail for (detail,) in rows._read_group(domain, ["detail"])]
+        known = [detail for detail in details if is_known(detail.partition(":")[2])]
+        if known:
+            rows.search([*domain, ("detail", "in", known)])._requeue()
 
-    def _settle_outcome(self, outcome):
-        self._settle(outcome.state, outcome.reason, outcome.message, outcome.detail)
+    @api.model
+    def _end_handler(self, handler, message):
+        """Settle what is still to come of a handler whose addon goes: nobody is left who could give it an effect.
 
-    def _settle_posted(self, posting):
-        self.write(
-            {"state": "posted", "reason": False, "detail": False, "message": posting.summary, "posting_id": posting.id}
-        )
+        :param str handler: the handler's name
+        :param str message: why, in words
+        """
+        # sudo: whoever uninstalls an addon need not be allowed to touch effects
+        self.sudo().search(
+            [("handler", "=", handler), ("state", "in", ("received", "waiting", "held", "failed"))]
+        ).write({"state": "ignored", "reason": "uninstalled", "detail": False, "message": message})
 
     # What a person decides
 
@@ -174,6 +210,16 @@ class MachineEventPosting(models.Model):
             "view_mode": "form",
             "target": "new",
             "context": {"default_machine_id": self.machine_id.id, "default_kind": kind, "default_code": code},
+        }
+
+    def action_signal(self):
+        """Open the signal that said it, where its State Table is chosen."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "mrp.machine.signal",
+            "res_id": self.event_id.signal_id.id,
+            "view_mode": "form",
         }
 
     def action_load_order(self):

@@ -36,6 +36,20 @@ class MachineLedger(models.Model):
         digits=(16, 6),
         help="What people changed on the order itself between two postings; kept, and counted on from there.",
     )
+    last_on_order = fields.Float(
+        string="Order's Quantity",
+        readonly=True,
+        digits=(16, 6),
+        help="The quantity in production of the order itself when it was last written, in the order's unit. The same on "
+        "all rows of the order.",
+    )
+    kept_on_order = fields.Float(
+        string="Order Beside Its Steps",
+        readonly=True,
+        digits=(16, 6),
+        help="How much of the order's quantity is what people entered there, and not on its work orders. The same on all "
+        "rows of the order.",
+    )
     difference = fields.Float(
         compute="_compute_difference",
         digits=(16, 3),
@@ -58,17 +72,41 @@ class MachineLedger(models.Model):
             )
             row.difference = fed - other if other is not None else 0.0
 
+    def _row_of(self, machine, production, workorder):
+        """Return the row of a machine and a work order, made when it is new.
+
+        :param self: all rows of the order
+        """
+        row = self.filtered(lambda row: row.machine_id == machine and row.workorder_id == workorder)
+        if row:
+            return row
+        other = self.filtered(lambda row: row.workorder_id == workorder)[:1]
+        # What was written counts for all who write there.
+        return self.create(
+            {
+                "machine_id": machine.id,
+                "production_id": production.id,
+                "workorder_id": workorder.id,
+                "last_written": other.last_written,
+                "last_on_order": self[:1].last_on_order,
+                "kept_on_order": self[:1].kept_on_order,
+            }
+        )
+
     @api.model
-    def _for(self, machine, production, workorder):
-        """Return the ledger row of a machine and a work order, made when it is new."""
-        row = self.search(
-            [
-                ("machine_id", "=", machine.id),
-                ("production_id", "=", production.id),
-                ("workorder_id", "=", workorder.id),
-            ],
-            limit=1,
-        )
-        return row or self.create(
-            {"machine_id": machine.id, "production_id": production.id, "workorder_id": workorder.id}
-        )
+    def _fed_ids(self, records):
+        """Return the ids of those orders or work orders that a machine feeds: it is loaded there, or it has counted.
+
+        :param records: mrp.production or mrp.workorder
+        """
+        if not records.ids:
+            return set()
+        field = "workorder_id" if records._name == "mrp.workorder" else "production_id"
+        orders = records.production_id if field == "workorder_id" else records
+        on_these = [("production_id", "in", orders.ids), (field, "in", records.ids)]
+        # sudo: whoever works on an order may know that a machine feeds it
+        loadings = self.env["mrp.machine.loading"].sudo()
+        loaded = loadings.search([*on_these, "|", ("date_end", "=", False), ("date_end", ">", fields.Datetime.now())])
+        loaded = loaded.filtered(lambda loading: loading.machine_id.active and loading.machine_id._feeds())
+        counted = self.sudo().search([*on_these, ("posted", "!=", 0.0)])
+        return {*loaded[field].ids, *counted[field].ids}

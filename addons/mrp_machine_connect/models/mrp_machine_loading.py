@@ -1,9 +1,7 @@
-from datetime import timezone
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..machine_connect.event import microseconds
+from .mrp_workorder import CLOSED
 
 
 class MachineLoading(models.Model):
@@ -19,7 +17,9 @@ class MachineLoading(models.Model):
     production_id = fields.Many2one(
         "mrp.production", string="Order", required=True, readonly=True, index=True, check_company=True
     )
-    workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, check_company=True)
+    workorder_id = fields.Many2one(
+        "mrp.workorder", string="Work Order", readonly=True, index="btree_not_null", check_company=True
+    )
     date_start = fields.Datetime(string="From", required=True, readonly=True, default=fields.Datetime.now)
     date_end = fields.Datetime(string="To", readonly=True, help="Empty: still loaded.")
     user_id = fields.Many2one("res.users", string="Loaded by", readonly=True, default=lambda self: self.env.user)
@@ -39,12 +39,19 @@ class MachineLoading(models.Model):
     def _load(self, machine, production, workorder, at):
         """Load an order on a machine from a moment on, and unload what was there.
 
+        Where another order was loaded later, it is loaded until then: pieces of a time without an order, or of one that
+        is closed by now, come to an order of their own in that way. What another order got of the pieces made since
+        then is taken over.
+
         :param at: naive UTC
-        :raise UserError: the order does not belong there, or the moment lies before the last change of order
+        :return: the loading; the one that is there, where the order is loaded already
+        :raise UserError: the order does not belong there, or another one had that time
         """
         self._check_may_load(machine)
-        if production.state in ("done", "cancel"):
-            raise UserError(self.env._("%s is closed. Choose an order that is open.", production.display_name))
+        if production.state in CLOSED or workorder.state in CLOSED:
+            raise UserError(
+                self.env._("%s is closed. Choose an order that is open.", (workorder or production).display_name)
+            )
         if production.state == "draft":
             raise UserError(self.env._("%s is a draft. Confirm it first.", production.display_name))
         if production.company_id != machine.company_id:
@@ -53,31 +60,37 @@ class MachineLoading(models.Model):
             raise UserError(self.env._("This work order is not part of %s.", production.display_name))
         if production.workorder_ids and not workorder:
             raise UserError(self.env._("Choose the work order of %s that runs here.", production.display_name))
-        self._end(machine, at)
         # sudo: who may load was checked; a loading is never changed afterwards, so nobody has rights to write one
-        loading = self.sudo().create(
-            {
-                "machine_id": machine.id,
-                "production_id": production.id,
-                "workorder_id": workorder.id,
-                "date_start": at,
-                "user_id": self.env.uid,
-            }
-        )
-        self._move_time(machine, at, production, workorder)
+        loadings = self.sudo()
+        at = fields.Datetime.to_datetime(at)
+        before, until = loadings._at(machine, at), loadings._next_start(machine, at)
+        if before and not before.date_end and (before.production_id, before.workorder_id) == (production, workorder):
+            loading = before
+        else:
+            before._end(at)
+            loading = loadings.create(
+                {
+                    "machine_id": machine.id,
+                    "production_id": production.id,
+                    "workorder_id": workorder.id,
+                    "date_start": at,
+                    "date_end": until,
+                    "user_id": self.env.uid,
+                }
+            )
+            machine._give_time(at, until, production, workorder)
+        machine._take_over_pieces(at, until, production, workorder)
         return loading
 
     @api.model
     def _unload(self, machine, at):
         """End the load of a machine at a moment (naive UTC), if there is one."""
         self._check_may_load(machine)
-        self._end(machine, at)
-        self._move_time(machine, at, self.env["mrp.production"], self.env["mrp.workorder"])
-
-    def _end(self, machine, at):
-        # sudo: see _load
-        current = self.sudo().search([("machine_id", "=", machine.id), ("date_end", "=", False)])
-        if current and current.date_start > fields.Datetime.to_datetime(at):
+        at = fields.Datetime.to_datetime(at)
+        current = self.sudo()._current(machine)  # sudo: see _load
+        if not current:
+            return
+        if current.date_start > at:
             raise UserError(
                 self.env._(
                     "%(order)s was loaded at %(time)s, which is later. Choose a later moment.",
@@ -85,48 +98,85 @@ class MachineLoading(models.Model):
                     time=fields.Datetime.to_string(current.date_start),
                 )
             )
-        current.date_end = at
+        current._leave(at)
+
+    @api.model
+    def _current(self, machine):
+        """Return what is loaded on a machine now."""
+        return self.search([("machine_id", "=", machine.id), ("date_end", "=", False)])
+
+    @api.model
+    def _at(self, machine, at):
+        """Return the loading of a machine that covers a moment (naive UTC)."""
+        return self._between(machine, at, at)[:1]
+
+    @api.model
+    def _next_start(self, machine, at):
+        """Return when the next order was loaded on a machine after a moment (naive UTC), or False."""
+        later = self.search([("machine_id", "=", machine.id), ("date_start", ">", at)], order="date_start")
+        return later.filtered(lambda loading: loading.date_end != loading.date_start)[:1].date_start
+
+    def _end(self, at):
+        """End a loading at a moment within it, since another order is loaded from then on.
+
+        :raise UserError: it has an end already, and its order could still have had the time up to there
+        """
+        if not self:
+            return
+        if self.date_end and not self._is_closed():
+            raise UserError(
+                self.env._(
+                    "%(order)s was loaded from %(start)s to %(end)s (UTC). Choose a moment that is not within.",
+                    order=(self.workorder_id or self.production_id).display_name,
+                    start=fields.Datetime.to_string(self.date_start),
+                    end=fields.Datetime.to_string(self.date_end),
+                )
+            )
+        self.date_end = at
         # Before the next one is inserted: only one may be open.
-        current.flush_recordset(["date_end"])
-        machine._show_order(self.env["mrp.production"], self.env["mrp.workorder"])
+        self.flush_recordset(["date_end"])
+
+    def _is_closed(self):
+        return self.production_id.state in CLOSED or self.workorder_id.state in CLOSED
+
+    def _leave(self, at):
+        """End these loadings without another order in their place; the machine's time from then on is nobody's."""
+        none = self.env["mrp.production"], self.env["mrp.workorder"]
+        for loading in self:
+            machine, end = loading.machine_id, max(loading.date_start, at)
+            loading.date_end = end
+            machine._show_order(*none)
+            machine._give_time(end, self._next_start(machine, end), *none)
+
+    @api.model
+    def _leave_closed(self, productions, workorders, at=None):
+        """Take orders that were closed, or are deleted, off the machines that they run on.
+
+        :param at: when they were closed (naive UTC); now when not given
+        """
+        now = fields.Datetime.now()
+        at = min(fields.Datetime.to_datetime(at) or now, now)
+        theirs = ["|", ("production_id", "in", productions.ids), ("workorder_id", "in", workorders.ids)]
+        # sudo: whoever closes an order need not be allowed to touch what machines do
+        self.sudo().search([("date_end", "=", False), *theirs])._leave(at)
+        # What ran without being loaded.
+        none = self.env["mrp.production"], self.env["mrp.workorder"]
+        machines = self.env["mrp.machine.interval"].sudo().search([("end_us", "=", False), *theirs]).machine_id
+        for machine in machines:
+            machine._give_time(at, self.sudo()._next_start(machine, at), *none)
+        for machine in self.env["mrp.machine.progress"].sudo().search(theirs).machine_id:
+            current = self.sudo()._current(machine)
+            machine._show_order(current.production_id, current.workorder_id)
 
     def _check_may_load(self, machine):
         if not self.env.su and not self.env.user.has_group("mrp_machine_connect.group_operator"):
             raise UserError(self.env._("Only an operator of the machines may say which order runs."))
         machine.check_access("read")
 
-    def _move_time(self, machine, at, production, workorder):
-        """Give the machine's time from a moment (naive UTC) on to another order; a state that lasts across it is cut."""
-        # sudo: the timeline is the poster's own
-        timeline = self.env["mrp.machine.interval"].sudo()
-        us = microseconds(fields.Datetime.to_datetime(at).replace(tzinfo=timezone.utc))
-        across = timeline.search(
-            [("machine_id", "=", machine.id), ("start_us", "<", us), "|", ("end_us", "=", False), ("end_us", ">", us)],
-            order="start_us desc",
-            limit=1,
-        )
-        if across and across.production_id != production:
-            rest = {
-                "machine_id": machine.id,
-                "workcenter_id": across.workcenter_id.id,
-                "state": across.state,
-                "reason": across.reason,
-                "raw_value": across.raw_value,
-                "loss_id": across.loss_id.id,
-                "event_id": across.event_id.id,
-                "start_us": us,
-                "end_us": across.end_us or False,
-            }
-            across.end_us = us
-            timeline.create(rest)
-        after = timeline.search([("machine_id", "=", machine.id), ("start_us", ">=", us)])
-        after.write({"production_id": production.id, "workorder_id": workorder.id})
-        (across | after)._schedule_projection()
-
     @api.model
     def _between(self, machine, first, last):
         """Return the loadings of a machine that cover any moment from first to last (naive UTC), the latest first."""
-        return self.search_fetch(
+        loadings = self.search_fetch(
             [
                 ("machine_id", "=", machine.id),
                 ("date_start", "<=", last),
@@ -136,3 +186,5 @@ class MachineLoading(models.Model):
             ],
             ["date_start", "date_end", "production_id", "workorder_id"],
         )
+        # One that was taken back at the moment it began covers none.
+        return loadings.filtered(lambda loading: loading.date_end != loading.date_start)

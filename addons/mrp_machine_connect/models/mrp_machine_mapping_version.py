@@ -26,7 +26,7 @@ class MachineMappingVersion(models.Model):
         last = self.search([("machine_id", "=", machine.id)], limit=1)
         snapshot = {
             "signals": {str(signal.id): signal._snapshot() for signal in machine.signal_ids},
-            "codes": {str(code.id): code._snapshot() for code in machine.code_ids},
+            "codes": {str(code.id): code._snapshot() for code in self._codes(machine)},
         }
         before = last.snapshot or {"signals": {}, "codes": {}}
         if before == snapshot:
@@ -42,6 +42,12 @@ class MachineMappingVersion(models.Model):
                 "changes": "\n".join(self._differences(before, snapshot)),
             }
         )
+
+    def _codes(self, machine):
+        """Return the codes that a machine's words are looked up in: its company's, unless it has one of its own for it."""
+        codes = self.env["mrp.machine.code"]
+        found = [code for kind, _label in codes._fields["kind"].selection for code in codes._of_machine(machine, kind)]
+        return codes.concat(*{(code.kind, code.code): code for code in found}.values())
 
     def _differences(self, before, after):
         """Yield one line a difference between two snapshots, in the order signals, codes."""

@@ -36,7 +36,7 @@ class MachinePoller(models.AbstractModel):
 
     @api.model
     @contextlib.contextmanager
-    def _borrowed(self, endpoint, holder, seconds=60):
+    def _borrowed(self, endpoint, holder, seconds=60.0):
         """Hold the lease of an endpoint while a person's question is asked, in transactions of its own.
 
         The form's own transaction holds no lock then. A poller that held the lease finds it gone, drops its results and

@@ -185,6 +185,10 @@ class MachinePoster(models.AbstractModel):
         :param set locked: ids of the products that this transaction locked; None when the caller needs no locks
         :return: number of events that left the queue
         """
+        if machine.pause_until and not machine.is_paused:
+            # The pause is over: what waited for that comes first, and not after what happened later.
+            machine.write({"pause_until": False, "pause_reason": False})
+            self.env["mrp.machine.event.posting"].flush_model()
         self.env.cr.execute(
             """SELECT queue.id FROM mrp_machine_queue queue
                  JOIN mrp_machine_event event ON event.id = queue.event_id
@@ -289,8 +293,6 @@ class MachinePoster(models.AbstractModel):
                 words = self.env._("Posting is paused: %s", machine.pause_reason or machine.pause_until)
                 self._note(name, entries.event_id.ids, "waiting", "paused", words)
                 return
-        # What the handler before this one had to undo is gone from the cache; the service user may not read the queue.
-        entries.fetch(["event_id", "machine_id"])
         groups, refused = handler._groups(entries.with_env(handler.env))
         alike = defaultdict(list)
         for entry_id, error in refused.items():
@@ -310,8 +312,6 @@ class MachinePoster(models.AbstractModel):
     def _post_group(self, handler, group, entries, again):
         """Post a group in a savepoint. When it fails it falls apart, so that only the guilty event does not pass."""
         name = handler._handler_name()
-        # As above: a group that failed left nothing in the cache.
-        entries.fetch(["event_id", "machine_id"])
         try:
             with self.env.cr.savepoint():
                 posting = handler._post(group, entries.with_env(handler.env))

@@ -15,6 +15,17 @@ class MachinePosting(models.Model):
     res_id = fields.Many2oneReference(string="Document", model_field="res_model", readonly=True)
     production_id = fields.Many2one("mrp.production", string="Order", readonly=True, index="btree_not_null")
     workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, index="btree_not_null")
+    kind = fields.Selection(
+        [
+            ("good", "Good pieces"),
+            ("reject", "Rejected pieces"),
+            ("rework", "Pieces to rework"),
+            ("compared", "Compared only"),
+        ],
+        string="Booked As",
+        readonly=True,
+        help="What its pieces were booked as. Compared only: another counter feeds the order, and this one is held beside it.",
+    )
     quantity = fields.Float(readonly=True, digits=(16, 3), help="Pieces, in the machine's unit.")
     duration = fields.Float(readonly=True, help="Seconds, for an effect on time.")
     occurred_from = fields.Datetime(readonly=True, help="When the first of its events occurred.")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import json_default
 
-#: Rows deleted in one transaction.
+#: Rows of the log, of the timeline or of the workers deleted in one transaction.
 BATCH = 5000
 #: Events whose effect is not settled are never touched.
 OPEN_STATES = ("received", "waiting", "held", "failed")
@@ -21,8 +21,7 @@ class MachineRetention(models.AbstractModel):
     def _cron_trim(self):
         """Archive and delete what is older than the settings say, as far as one pass gets."""
         while True:
-            deleted = self._trim_events() + self._trim_intervals()
-            self._trim_workers()
+            deleted = self._trim_events() + self._trim_intervals() + self._trim_workers()
             remaining = BATCH if deleted else 0
             if not self.env["ir.cron"]._commit_progress(deleted, remaining=remaining) or not deleted:
                 return
@@ -32,11 +31,13 @@ class MachineRetention(models.AbstractModel):
         return int(self.env["ir.config_parameter"].sudo().get_param(f"mrp_machine_connect.{name}_days") or 0)
 
     def _trim_events(self, limit=BATCH):
-        """Delete one batch of settled events, with their rows and the postings that have no other event."""
+        """Delete one batch of settled events, with their effects and the postings that no other event has a part in."""
         days = self._days("event")
         if not days:
             return 0
         border = fields.Datetime.now() - timedelta(days=days)
+        for model in ("mrp.machine.event", "mrp.machine.event.posting", "mrp.machine.interval", "mrp.machine.queue"):
+            self.env[model].flush_model()
         # By SQL: the batch is found by the index on the time of receipt, and nobody waits for open ones.
         self.env.cr.execute(
             """SELECT event.id FROM mrp_machine_event event
@@ -53,39 +54,55 @@ class MachineRetention(models.AbstractModel):
         if not ids:
             return 0
         events = self.env["mrp.machine.event"].browse(ids)
+        effects = events.posting_ids
+        postings = effects.posting_id.filtered(lambda posting: posting.event_posting_ids <= effects)
+        # Together they answer what was said, who decided on it and why, and what it did to which document.
         self._archive("events", events)
-        rows = events.posting_ids
-        postings = rows.posting_id
+        self._archive("effects", effects)
+        self._archive("postings", postings)
         self.env["mrp.machine.interval"].search([("event_id", "in", ids)]).event_id = False
-        rows.unlink()
-        postings.filtered(lambda posting: not posting.event_posting_ids).unlink()
+        effects.unlink()
+        postings.unlink()
         events.with_context(machine_connect_retention=True).unlink()
         return len(ids)
 
     def _trim_intervals(self, limit=BATCH):
-        """Delete one batch of the timeline's ended intervals."""
+        """Delete one batch of the timeline's ended intervals whose time is booked."""
         days = self._days("interval")
         if not days:
             return 0
         border = fields.Datetime.now() - timedelta(days=days)
         intervals = self.env["mrp.machine.interval"].search(
-            [("date_end", "!=", False), ("date_end", "<", border)], order="start_us", limit=limit
+            [("date_end", "!=", False), ("date_end", "<", border), ("is_due", "=", False)],
+            order="start_us",
+            limit=limit,
         )
-        if intervals:
-            self._archive("timeline", intervals)
-            intervals.unlink()
+        self._archive("timeline", intervals)
+        intervals.unlink()
         return len(intervals)
 
-    def _trim_workers(self):
+    def _trim_workers(self, limit=BATCH):
+        """Delete one batch of the workers that are gone; one that somebody is still told to look after stays."""
         days = self._days("worker")
-        if days:
-            border = fields.Datetime.now() - timedelta(days=days)
-            self.env["mrp.machine.worker"].search([("last_seen", "<", border)]).unlink()
+        if not days:
+            return 0
+        border = fields.Datetime.now() - timedelta(days=days)
+        workers = self.env["mrp.machine.worker"].search(
+            [("last_seen", "<", border), ("silence_activity_ids", "not any", [("active", "=", True)])],
+            order="last_seen",
+            limit=limit,
+        )
+        self._archive("workers", workers)
+        workers.unlink()
+        return len(workers)
 
     def _archive(self, what, records):
-        """Write records as JSON lines to a compressed attachment, unless the settings say not to."""
+        """Write records as JSON lines to a compressed attachment, unless there are none or the settings say not to.
+
+        :param str what: the kind of rows, which the file is named after
+        """
         # sudo: see _days; attachments of settings are the administrators'
-        if self.env["ir.config_parameter"].sudo().get_param("mrp_machine_connect.archive") == "no":
+        if not records or self.env["ir.config_parameter"].sudo().get_param("mrp_machine_connect.archive") == "no":
             return
         names = [
             name

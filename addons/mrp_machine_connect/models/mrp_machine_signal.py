@@ -4,6 +4,8 @@ from odoo.exceptions import UserError, ValidationError
 from ..machine_connect.counter import WIDTHS, CounterDescriptor, CounterKind
 from ..machine_connect.drivers import SignalAddress, driver_class
 from ..machine_connect.mapping import Interpreter, SignalMapping
+from ..machine_connect.state import find
+from ..quantities import number_text
 from ..wording import sentence
 from .mrp_machine_signal_mixin import BASELINE_FIELDS
 
@@ -19,7 +21,9 @@ class MachineSignal(models.Model):
     _order = "machine_id, sequence, id"
     _check_company_auto = True
 
-    machine_id = fields.Many2one("mrp.machine", required=True, index=True, ondelete="cascade")
+    machine_id = fields.Many2one(
+        "mrp.machine", required=True, index=True, ondelete="cascade", help="The machine that it says something of."
+    )
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
     active = fields.Boolean(default=True)
     connection_id = fields.Many2one(
@@ -29,12 +33,19 @@ class MachineSignal(models.Model):
         ondelete="cascade",
         domain="[('machine_id', '=', machine_id)]",
         default=lambda self: self._default_connection_id(),
+        help="The connection of the machine by which it is read.",
     )
     protocol = fields.Selection(related="connection_id.protocol")
     value_id = fields.Many2one("mrp.machine.signal.value", readonly=True, copy=False, bypass_search_access=True)
-    last_value = fields.Char(related="value_id.value", string="Last Value")
+    last_value = fields.Char(
+        compute="_compute_last_value", help="As it was understood: decoded, taken apart and scaled."
+    )
     last_at = fields.Datetime(related="value_id.at", string="At")
-    last_quality = fields.Selection(related="value_id.quality", string="Quality")
+    last_quality = fields.Selection(
+        related="value_id.quality",
+        string="Quality",
+        help="Good: it stands. Uncertain: the device doubts it. Bad: it could not be read. Stale: nobody knows any more.",
+    )
 
     _name_unique = models.UniqueIndex("(machine_id, name)", "This machine has a signal of that name already.")
 
@@ -44,7 +55,38 @@ class MachineSignal(models.Model):
         machine = self.env["mrp.machine"].browse(self.env.context.get("default_machine_id"))
         return machine.exists().connection_ids[:1]
 
-    @api.constrains("address", "data_type", "length", "connection_id", "unit_id")
+    @api.model
+    def _default_state_table(self, vals):
+        """Return the table by which the machine's type translates its states; False where it names none, or several.
+
+        :param dict vals: of a new signal
+        """
+        machine = self.env["mrp.machine"].browse(vals.get("machine_id"))
+        tables = {
+            signal.state_table
+            for signal in machine.template_id.signal_ids
+            if signal.role == "state" and signal.state_table
+        }
+        return tables.pop() if len(tables) == 1 else False
+
+    @api.depends("value_id.value", "value_id.raw", "data_type", "extraction")
+    def _compute_last_value(self):
+        # sudo: as of a related field, whoever may read the signal may read its last value
+        for signal in self.sudo():
+            hot = signal.value_id
+            signal.last_value = hot.value and (hot.value if signal._says_text() else _number_text(hot.value))
+
+    def _says_text(self):
+        """Return whether the machine says a text here, which stays as it is even where it looks like a number."""
+        self.ensure_one()
+        said = (self.value_id.raw or {}).get("type")
+        return (
+            self.data_type == "string" or self.extraction in ("slice", "regex") or said in ("String", "LocalizedText")
+        )
+
+    @api.constrains(
+        "address", "data_type", "length", "connection_id", "unit_id", "encoding", "word_order", "byte_order"
+    )  # fmt: skip
     def _check_address(self):
         for signal in self:
             problems = driver_class(signal.connection_id.protocol).check_address(signal._signal_address())
@@ -71,6 +113,36 @@ class MachineSignal(models.Model):
                 words = sentence(self.env, code, params, field) if code else str(invalid)
                 raise ValidationError(self.env._("%(signal)s: %(words)s", signal=signal.name, words=words)) from invalid
 
+    @api.constrains("counter_kind", "connection_id", "role")
+    def _check_delta(self):
+        for signal in self:
+            if signal.role in COUNTERS and signal.counter_kind == "delta" and signal.protocol == "modbus":
+                raise ValidationError(
+                    self.env._(
+                        "%s: a Modbus register says no time of its own, so nobody can tell whether pieces since the "
+                        "last reading are new ones or the same once more. Choose a counter that runs on.",
+                        signal.name,
+                    )
+                )
+
+    @api.constrains("counter_width", "counter_modulus", "scale", "offset", "role")
+    def _check_rollover(self):
+        for signal in self:
+            modulus = signal._raw_modulus()
+            if signal.role not in COUNTERS or not modulus:
+                continue
+            if signal.offset or not (modulus * signal.scale).is_integer():
+                raise ValidationError(
+                    self.env._(
+                        "%(signal)s: a counter that rolls over after %(modulus)s starts again at a whole number of "
+                        "pieces only without an offset and with a fitting scale. Leave «%(field)s» empty, or change "
+                        "the scale.",
+                        signal=signal.name,
+                        modulus=modulus,
+                        field=signal._fields["counter_width"]._description_string(self.env),
+                    )
+                )
+
     @api.constrains("connection_id", "machine_id")
     def _check_connection(self):
         for signal in self:
@@ -84,6 +156,8 @@ class MachineSignal(models.Model):
                 connections = self.env["mrp.machine"].browse(vals["machine_id"]).connection_ids
                 if len(connections) == 1:
                     vals["connection_id"] = connections.id
+            if vals.get("role") == "state" and "state_table" not in vals:
+                vals["state_table"] = self._default_state_table(vals)
         signals = super().create(vals_list)
         # sudo: the hot row belongs to the signal; nobody has rights to create one by hand
         for signal in signals.sudo():
@@ -96,6 +170,8 @@ class MachineSignal(models.Model):
         result = super().write(vals)
         if vals.keys() - {"value_id", "sequence"}:
             self.machine_id._bump_mapping()
+            if vals.keys() & {"role", "state_table"}:
+                self._requeue_states()
             moved = self.filtered(lambda signal: tuple(signal[name] for name in BASELINE_FIELDS) != before[signal])
             moved._start_again()
         return result
@@ -115,6 +191,23 @@ class MachineSignal(models.Model):
                 self.env._("This signal has made events, and the log keeps pointing at it. Archive the signal instead.")
             )
 
+    def _requeue_states(self):
+        """Queue again the events of these signals that waited for the meaning of a state that their table knows now."""
+        for signal in self.filtered(lambda signal: signal.role == "state" and signal.state_table):
+            self.env["mrp.machine.event.posting"]._requeue_unknown(
+                "state",
+                signal.machine_id,
+                lambda word, table=signal.state_table: find(table, word) is not None,
+                signal,
+            )
+
+    def _state_for(self, raw):
+        """Return the state that this signal's table gives to what a machine said, None where it gives none."""
+        if self.role != "state" or not self.state_table:
+            return None
+        state = find(self.state_table, raw)
+        return state and state.value
+
     def _start_again(self):
         """Forget counter and state of signals whose meaning changed, and say so: the next value is a new baseline."""
         # sudo: the hot row is nobody's to write by hand
@@ -126,7 +219,8 @@ class MachineSignal(models.Model):
                 )
                 machine.message_post(
                     body=self.env._(
-                        "%s: the address or the kind of counter changed, so counting starts again here.", names
+                        "%s: the device, the address or the kind of counter changed, so counting starts again here.",
+                        names,
                     )
                 )
         values.write({"memory": False, "value": False, "at": False, "read_at": False, "raw": False, "quality": False})
@@ -153,7 +247,9 @@ class MachineSignal(models.Model):
             )
         if self.role not in COUNTERS:
             return None
-        modulus = self.counter_modulus if self.counter_width == "custom" else WIDTHS.get(self.counter_width)
+        modulus = self._raw_modulus()
+        # The register rolls over, and the core counts in pieces: what the scale makes of it.
+        modulus = round(modulus * abs(self.scale)) if modulus else None
         return CounterDescriptor(
             kind=CounterKind(self.counter_kind),
             modulus=modulus,
@@ -161,6 +257,10 @@ class MachineSignal(models.Model):
             max_rate=self.pieces_per_cycle / self.fastest_cycle,
             burst=max(1.0, self.pieces_per_cycle),
         )
+
+    def _raw_modulus(self):
+        """Return how many values the machine's own counter has before it starts again, None where that is not known."""
+        return self.counter_modulus if self.counter_width == "custom" else WIDTHS.get(self.counter_width)
 
     def _extraction(self):
         self.ensure_one()
@@ -205,3 +305,11 @@ class MachineSignal(models.Model):
             "active": self.active,
             **{name: self[name] for name in self._definition_fields() if name != "sequence"},
         }
+
+
+def _number_text(text):
+    """Return a number that was kept as text as people write it."""
+    try:
+        return number_text(float(text)) if "." in text or "e" in text else text
+    except ValueError:
+        return text

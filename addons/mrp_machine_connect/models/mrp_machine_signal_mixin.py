@@ -1,8 +1,18 @@
+from math import isfinite
+
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..machine_connect.counter import WIDTHS
 from ..machine_connect.state import TABLES
+from ..quantities import number_text
+
+#: Settings that take any float; where the digits are given, Odoo itself refuses what is no number.
+FLOATS = ("deadband", "debounce", "fastest_cycle")
+#: Seconds of the fastest cycle: from a thousandth, up to a year.
+SHORTEST_CYCLE, LONGEST_CYCLE = 0.001, 31_536_000
+#: Pieces of one cycle.
+MOST_PIECES = 1_000_000
 
 ROLES = [
     ("state", "State"),
@@ -181,7 +191,7 @@ class MachineSignalMixin(models.AbstractModel):
                 continue
             if not signal.counter_kind:
                 raise ValidationError(self.env._("%s: say how the counter counts.", signal.name))
-            if signal.fastest_cycle <= 0:
+            if not signal.fastest_cycle or signal.fastest_cycle < 0:
                 raise ValidationError(
                     self.env._(
                         "%s: give the fastest cycle in seconds. Without it, a counter that jumps cannot be told "
@@ -192,15 +202,47 @@ class MachineSignalMixin(models.AbstractModel):
             if signal.counter_width == "custom" and signal.counter_modulus < 2:
                 raise ValidationError(self.env._("%s: a custom modulus is 2 or more.", signal.name))
 
-    @api.constrains("scale", "pieces_per_cycle", "deadband", "debounce")
+    # Before _check_mapping, which takes the numbers as they are: constraints are checked in the order of their names.
+    @api.constrains("pieces_per_cycle", *FLOATS)
+    def _check_figures(self):
+        for signal in self:
+            for name in FLOATS:
+                if not isfinite(signal[name]):
+                    raise ValidationError(
+                        self.env._("%(signal)s: «%(field)s» must be a number.", **signal._figure_words(name))
+                    )
+            if signal.pieces_per_cycle <= 0:
+                raise ValidationError(self.env._("%s: pieces per cycle must be more than 0.", signal.name))
+            if signal.pieces_per_cycle > MOST_PIECES:
+                raise ValidationError(
+                    self.env._(
+                        "%(signal)s: «%(field)s» is %(most)s at most.",
+                        most=number_text(MOST_PIECES),
+                        **signal._figure_words("pieces_per_cycle"),
+                    )
+                )
+            if signal.fastest_cycle and not SHORTEST_CYCLE <= signal.fastest_cycle <= LONGEST_CYCLE:
+                raise ValidationError(
+                    self.env._(
+                        "%(signal)s: «%(field)s» lies between %(least)s and %(most)s seconds. A counter that may run faster "
+                        "than that would never be held.",
+                        least=number_text(SHORTEST_CYCLE),
+                        most=number_text(LONGEST_CYCLE),
+                        **signal._figure_words("fastest_cycle"),
+                    )
+                )
+
+    @api.constrains("scale", "deadband", "debounce")
     def _check_numbers(self):
         for signal in self:
             if not signal.scale:
                 raise ValidationError(self.env._("%s: a scale of 0 would make every value 0.", signal.name))
-            if signal.pieces_per_cycle <= 0:
-                raise ValidationError(self.env._("%s: pieces per cycle must be more than 0.", signal.name))
             if signal.deadband < 0 or signal.debounce < 0:
                 raise ValidationError(self.env._("%s: deadband and debounce cannot be negative.", signal.name))
+
+    def _figure_words(self, name):
+        """Return a signal and the name that a setting has on its form."""
+        return {"signal": self.name, "field": self._fields[name]._description_string(self.env)}
 
     @api.model
     def _definition_fields(self):

@@ -13,7 +13,13 @@ class MachineSource(models.Model):
         [("poller", "Poller in Odoo"), ("people", "People in Odoo")],
         required=True,
         default="poller",
+        help="Poller: Odoo itself reads the machines. People: pieces that somebody added or corrected by hand.",
     )
     company_id = fields.Many2one("res.company", help="Empty: for all companies.")
     active = fields.Boolean(default=True)
-    stream_ids = fields.One2many("mrp.machine.stream", "source_id", string="Streams")
+    stream_ids = fields.One2many(
+        "mrp.machine.stream",
+        "source_id",
+        string="Streams",
+        help="The ordered flows of its events, each with how far it has come: one for each connection.",
+    )

@@ -16,20 +16,42 @@ class MachineTemplate(models.Model):
     description = fields.Text(translate=True, help="What a person must know before applying it.")
     active = fields.Boolean(default=True)
     company_id = fields.Many2one("res.company", help="Empty: for all companies.")
-    protocol = fields.Selection("_selection_protocol", required=True, default="modbus")
+    protocol = fields.Selection(
+        "_selection_protocol",
+        required=True,
+        default="modbus",
+        help="What machines of this type speak. It is applied to a connection of this protocol.",
+    )
     counting_role = fields.Selection(
         [("good", "Good counter"), ("cycle", "Completed cycles"), ("total", "Total counter")],
         default="good",
         required=True,
         string="Order Counts By",
+        help="Which signal feeds the order on a machine that is connected with this template.",
     )
     default_host = fields.Char(help="Proposed in the wizard.")
     default_port = fields.Integer(help="Proposed in the wizard.")
     default_url = fields.Char(string="Default Address", help="OPC UA: proposed in the wizard.")
-    default_interval = fields.Float(string="Poll Every (s)", default=60.0)
-    signal_ids = fields.One2many("mrp.machine.template.signal", "template_id", string="Signals", copy=True)
-    code_ids = fields.One2many("mrp.machine.code", "template_id", string="Codes", copy=True)
-    machine_count = fields.Integer(compute="_compute_machine_count")
+    default_interval = fields.Float(
+        string="Poll Every (s)", default=60.0, help="Proposed in the wizard: seconds between two reads."
+    )
+    signal_ids = fields.One2many(
+        "mrp.machine.template.signal",
+        "template_id",
+        string="Signals",
+        copy=True,
+        help="What machines of this type get when it is applied, where they have no signal of that name yet.",
+    )
+    code_ids = fields.One2many(
+        "mrp.machine.code",
+        "template_id",
+        string="Codes",
+        copy=True,
+        help="What machines of this type get when it is applied, where they do not have the code yet.",
+    )
+    machine_count = fields.Integer(
+        compute="_compute_machine_count", help="Machines that this template was applied to last."
+    )
 
     @api.model
     def _selection_protocol(self):

@@ -3,11 +3,9 @@ import logging
 from psycopg2 import OperationalError
 
 from odoo import api, fields, models
+from odoo.fields import Command
 
 _logger = logging.getLogger(__name__)
-
-#: A worker that did not say goodbye and was not heard for so long is gone.
-WORKER_SILENT_SECONDS = 90
 
 
 class MachineWatch(models.AbstractModel):
@@ -43,19 +41,19 @@ class MachineWatch(models.AbstractModel):
         for status in statuses:
             silent = silent_by_status[status.id]
             if silent and not status.silent_since:
-                self._one(self._connection_silent, status)
+                self._one(status.connection_id.name, self._connection_silent, status)
             elif status.silent_since and not silent:
-                self._one(self._connection_back, status)
+                self._one(status.connection_id.name, self._connection_back, status)
 
-    def _one(self, tell, status):
-        """Tell of one connection in a savepoint: what fails for it must not keep the others from being told."""
+    def _one(self, name, tell, *arguments):
+        """Tell of one thing in a savepoint: what fails for it must not keep the others from being told."""
         try:
             with self.env.cr.savepoint():
-                tell(status)
+                tell(*arguments)
         except OperationalError:
             raise
         except Exception:
-            _logger.exception("nobody could be told of %s", status.connection_id.name)
+            _logger.exception("nobody could be told of %s", name)
 
     def _connection_silent(self, status):
         connection = status.connection_id
@@ -91,52 +89,97 @@ class MachineWatch(models.AbstractModel):
 
     @api.model
     def _watch_workers(self):
-        """Raise and clear the activity of each worker process that is gone without a word."""
-        workers = self.env["mrp.machine.worker"].search([("kind", "=", "worker")])
-        now = fields.Datetime.now()
-        alive = workers.filtered(
-            lambda worker: not worker.stopped and (now - worker.last_seen).total_seconds() < WORKER_SILENT_SECONDS
-        )
+        """Raise and clear the activities of the worker processes that are gone without a word."""
+        workers = self.env["mrp.machine.worker"]
         machines = self.env["mrp.machine"].search([("connection_ids.polled_by", "=", "worker")])
-        if not machines:
+        alive = workers._alive()
+        missing = workers._missing(alive)
+        for worker in workers.search([("silence", "!=", False)]) - missing:
+            self._one(worker.name, self._worker_back, worker, missing)
+        over = {"alone", "covered"} if not machines else {"alone"} if alive else set()
+        for worker in missing.filtered(lambda worker: worker.silence in over):
+            self._one(worker.name, self._no_worker_over, worker)
+        untold = missing.filtered(lambda worker: not worker.silence)
+        if not machines or not untold:
             return
-        gone = workers.filtered(lambda worker: not worker.stopped and worker not in alive and not worker.silent_since)
-        for worker in gone:
-            worker.silent_since = now
+        # Noted whoever can be told: what fails for one person must not tell the others again each minute.
+        untold.write({"silent_since": fields.Datetime.now(), "silence": "covered" if alive else "alone"})
+        for user, theirs in self._persons(machines).items():
             if alive:
-                # Another worker took over; the responsible person learns of it without an alarm.
-                _logger.warning("machine worker %s is gone; its connections are polled by another", worker.name)
-                continue
-            machine = machines[:1]
-            self._tell(
-                machine,
-                machine.responsible_id,
-                self.env._("No machine worker is running"),
-                self.env._(
-                    "The worker %(name)s was last heard at %(time)s (UTC) and no other one runs, so %(count)s machines "
-                    "are not polled. Start «odoo machine_worker» again.",
-                    name=worker.name,
-                    time=fields.Datetime.to_string(worker.last_seen),
-                    count=len(machines),
-                ),
-                kind="worker",
-            )
-        if alive:
-            lost = workers.filtered("silent_since") - alive
-            if lost:
-                for machine in machines:
-                    self._clear(machine, self.env._("A worker runs again."), kind="worker")
-                lost.write({"silent_since": False, "stopped": now})
+                for worker in untold:
+                    self._one(worker.name, self._worker_gone, worker, alive, user, theirs)
+            else:
+                self._one(untold[-1].name, self._no_worker, untold, user, theirs)
+
+    def _persons(self, machines):
+        """Return ``{person to be told: their machines}``."""
+        return machines.grouped(lambda machine: machine.responsible_id or machine.create_uid)
+
+    def _worker_gone(self, worker, alive, user, machines):
+        """Tell a person that a worker is gone, while others do its work."""
+        activity = self._tell(
+            machines[0],
+            user,
+            self.env._(
+                "Worker %(name)s is gone; its machines are polled by %(others)s",
+                name=worker.name,
+                others=", ".join(sorted(alive.mapped("name"))),
+            ),
+            self.env._(
+                "It was last heard at %(time)s (UTC) and did not say goodbye. No piece is lost, but there is one worker "
+                "less for the next failure. Start «odoo machine_worker» on %(host)s again, and look there why it ended.",
+                time=fields.Datetime.to_string(worker.last_seen),
+                host=worker._host(),
+            ),
+            kind="worker",
+        )
+        worker.silence_activity_ids = [Command.link(activity.id)]
+
+    def _no_worker(self, workers, user, machines):
+        """Tell a person that the last workers are gone, and nobody is left."""
+        activity = self._tell(
+            machines[0],
+            user,
+            self.env._("No machine worker is running"),
+            self.env._(
+                "The worker %(name)s was last heard at %(time)s (UTC) and no other one runs, so %(count)s machines "
+                "are not polled. Start «odoo machine_worker» again.",
+                name=", ".join(workers.mapped("name")),
+                time=fields.Datetime.to_string(max(workers.mapped("last_seen"))),
+                count=len(machines),
+            ),
+            kind="worker",
+        )
+        workers.silence_activity_ids = [Command.link(activity.id)]
+
+    def _worker_back(self, worker, missing):
+        """Take back what was told of a worker: it is heard again, it said goodbye, or another took its place."""
+        if heir := worker.replaced_by_id:
+            words = self.env._("Worker %(heir)s took the place of %(name)s.", heir=heir.name, name=worker.name)
+        elif worker.stopped:
+            words = self.env._("Worker %s said goodbye.", worker.name)
+        else:
+            words = self.env._("Worker %s is heard again.", worker.name)
+            worker.silent_since = False
+        worker.silence = False
+        # One activity may be told of several; it stands as long as one of them is missing.
+        (worker.silence_activity_ids - missing.silence_activity_ids).action_feedback(feedback=words)
+
+    def _no_worker_over(self, worker):
+        """Take back that nobody polls; that this worker is missing is told anew, unless a person ticked it off."""
+        open_activities = worker.silence_activity_ids
+        worker.silence = False if open_activities else "covered"
+        open_activities.action_feedback(feedback=self.env._("A worker runs again, or none is needed."))
 
     def _activity_type(self, kind):
         return self.env.ref(f"mrp_machine_connect.activity_type_{kind}_silent")
 
     def _tell(self, machine, user, title, text, kind="machine"):
-        """Give a person an activity on the machine and a mail."""
+        """Give a person an activity on the machine and a mail; return the activity."""
         user = user or machine.create_uid
         activity_type = self._activity_type(kind)
         # The template below is the one mail; the activity's own would be a second.
-        machine.with_context(mail_activity_quick_update=True).activity_schedule(
+        activity = machine.with_context(mail_activity_quick_update=True).activity_schedule(
             activity_type_id=activity_type.id,
             summary=title,
             note=text,
@@ -148,9 +191,10 @@ class MachineWatch(models.AbstractModel):
             machine.id, email_values={"recipient_ids": [(4, user.partner_id.id)]}
         )
         _logger.warning("%s: %s", title, text)
+        return activity
 
-    def _clear(self, machine, text, kind="machine"):
-        """Take the activity back, with a line in the chatter."""
+    def _clear(self, machine, text):
+        """Take the activity of a silent machine back, with a line in the chatter."""
         machine.activity_ids.filtered(
-            lambda activity: activity.activity_type_id == self._activity_type(kind)
+            lambda activity: activity.activity_type_id == self._activity_type("machine")
         ).action_feedback(feedback=text)

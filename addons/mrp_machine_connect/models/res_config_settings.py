@@ -7,18 +7,21 @@ class ResConfigSettings(models.TransientModel):
     machine_event_days = fields.Integer(
         string="Keep Events (days)",
         config_parameter="mrp_machine_connect.event_days",
-        help="Events older than this are archived to a file and deleted, unless they wait or are held. 0 keeps all. "
+        help="Events older than this are archived to a file and deleted, with what became of them, unless they wait or are "
+        "held. 0 keeps all. "
         "A counter that is polled each minute makes about 3 MB a day, one that moves every 2 seconds about 90 MB.",
     )
     machine_interval_days = fields.Integer(
         string="Keep the Timeline (days)",
         config_parameter="mrp_machine_connect.interval_days",
-        help="States of machines older than this are archived and deleted. 0 keeps all.",
+        help="States of machines older than this are archived and deleted, unless they last still. 0 keeps all. "
+        "A machine that changes its state 500 times a day makes about 0.5 MB a day, one that does each minute 1.4 MB.",
     )
     machine_worker_days = fields.Integer(
         string="Keep Workers (days)",
         config_parameter="mrp_machine_connect.worker_days",
-        help="Stopped workers are forgotten after this.",
+        help="Workers that are gone are archived and forgotten after this, unless somebody is still told to look after one. "
+        "0 keeps all. One that starts each day makes less than 0.1 MB in a year.",
     )
     machine_archive = fields.Boolean(
         string="Archive Before Deleting",

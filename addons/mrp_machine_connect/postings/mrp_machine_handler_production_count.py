@@ -3,10 +3,13 @@ from collections import defaultdict
 from odoo import api, models
 from odoo.tools import float_is_zero
 
-from .outcome import Ignored, LocksNeeded, Outcome, Waiting
+from ..quantities import number_text, pieces_text
+from .outcome import Ignored, Outcome, Waiting
 
 #: Which column of the ledger a kind of count goes to.
 COLUMNS = {"good": "good", "reject": "reject", "rework": "rework", "total": "total"}
+#: Kinds that are never quantity of an order, and not compared with what is either.
+NOTED = ("reject", "rework")
 
 
 class Quants(dict):
@@ -57,7 +60,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     def _groups(self, rows):
         machine, events = rows.machine_id, dict(zip(rows.ids, rows.event_id, strict=True))
         orders = machine._orders_at(rows.event_id)
-        feeding = (machine.counting_role, "adjusted")
+        role_of = machine._roles_of(rows.event_id)
         known = {}
 
         def group_of(row):
@@ -66,10 +69,11 @@ class MachineHandlerProductionCount(models.AbstractModel):
             if not pieces:
                 raise Ignored("no_pieces", self.env._("Nothing was counted."))
             order = orders[event.id]
-            key = (column, id(order))  # events of one order share the very same answer
+            feeds = column in (role_of[event.id], "adjusted")
+            key = (column, feeds, id(order))  # events of one order share the very same answer
             if key not in known:
                 try:
-                    known[key] = self._group_on(order, column, column in feeding)
+                    known[key] = self._group_on(order, column, feeds)
                 except Outcome as outcome:
                     known[key] = outcome
             return known[key]
@@ -78,17 +82,18 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
     @api.model
     def _group_on(self, order, column, feeds):
-        """Return the group of counts on an order.
+        """Return the group of counts on an order: what they are booked as, and on what.
 
         :param order: as :meth:`mrp.machine._orders_at` found it, or why it found none
         """
         if isinstance(order, Waiting):
-            if feeds or column in ("reject", "rework"):
+            if feeds or column in NOTED:
                 raise order
             raise Ignored("compared", self.env._("Another counter feeds the order, and no order ran."))
         production, workorder, explanation = order
         self._check_order(production, workorder, feeds)
-        return ("feed" if feeds else "note", production.id, workorder.id, explanation)
+        kind = "good" if feeds else column if column in NOTED else "compared"
+        return (kind, production.id, workorder.id, explanation)
 
     @api.model
     def _check_order(self, production, workorder, feeds):
@@ -117,7 +122,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _products(self, group):
         kind, production_id, _workorder_id, _explanation = group
-        if kind != "feed":
+        if kind != "good":
             return set()
         production = self.env["mrp.production"].browse(production_id)
         return set((production.move_raw_ids | production.move_finished_ids).product_id.ids)
@@ -133,29 +138,23 @@ class MachineHandlerProductionCount(models.AbstractModel):
             column, pieces = self._counted(event)
             sums[column] += pieces
         # sudo: the ledger is the poster's own; people only read it
-        ledgers = self.env["mrp.machine.ledger"].sudo()
-        ledgers = ledgers.search([("production_id", "=", production.id), ("workorder_id", "=", workorder.id)])
-        ledger = ledgers.filtered(lambda ledger: ledger.machine_id == machine)
-        if not ledger:
-            ledger = ledgers._for(machine, production, workorder)
-            ledgers += ledger
+        ledgers = self.env["mrp.machine.ledger"].sudo().search_fetch([("production_id", "=", production.id)])
+        ledger = ledgers._row_of(machine, production, workorder)
+        ledgers |= ledger
         values = {column: ledger[column] + pieces for column, pieces in sums.items()}
         if any(value < 0 for column, value in values.items() if column != "adjusted"):
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
         ledger.write(values)
-        if kind == "feed":
+        if kind == "good":
             posting = self._feed(production, workorder, ledger, ledgers, rows, sum(sums.values()), explanation)
         else:
             posting = self._posting(
                 rows,
-                self.env._(
-                    "%(counts)s noted on %(order)s",
-                    counts=", ".join(f"{pieces:.12g} {column}" for column, pieces in sums.items()),
-                    order=production.display_name,
-                ),
+                self._note_words(kind, sums, production),
                 production,
                 production_id=production.id,
                 workorder_id=workorder.id,
+                kind=kind,
                 quantity=sum(sums.values()),
                 explanation=explanation,
             )
@@ -163,48 +162,92 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return posting
 
     @api.model
+    def _note_words(self, kind, sums, production):
+        """Return in a sentence what was noted on an order without becoming its quantity."""
+        _ = self.env._
+        words = {
+            "good": _("good"),
+            "reject": _("rejected"),
+            "rework": _("to rework"),
+            "total": _("in total"),
+            "cycle": _("by completed cycles"),
+        }
+        counts = ", ".join(f"{pieces_text(self.env, pieces)} {words[column]}" for column, pieces in sums.items())
+        if kind == "compared":
+            return _("%(counts)s compared on %(order)s", counts=counts, order=production.display_name)
+        return _("%(counts)s noted on %(order)s", counts=counts, order=production.display_name)
+
+    @api.model
     def _feed(self, production, workorder, ledger, ledgers, rows, pieces, explanation):
         """Write the order's new total once for all pieces of the group.
 
-        :param ledger: of this machine
-        :param ledgers: of all machines on the same order
+        :param ledger: of this machine on this work order
+        :param ledgers: of all machines on the whole order
         """
-        before = sum(ledgers.mapped("posted"))
+        here = ledgers.filtered(lambda row: row.workorder_id == workorder)
+        before = sum(here.mapped("posted"))
         # Folded in the machine's unit and converted as a total: 12 pieces one by one would round to 0.96 dozen.
         delta = self._convert(before + pieces, production) - self._convert(before, production)
-        found = workorder.qty_produced if workorder else production.qty_producing
-        last_written = max(ledgers.mapped("last_written"))
-        by_hand = found - last_written
+        found, kept = self._found(production, workorder, ledgers)
+        by_hand = found - ledger.last_written + kept - ledger.kept_on_order
         total = production.product_uom_id.round(found + delta)
         if production.product_uom_id.compare(total, 0.0) < 0:
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
-        self._write_total(production, workorder, total, rows.event_id[:1].occurred)
+        self._write_total(production, workorder, total, kept, rows.event_id[:1].occurred)
         ledger.posted += pieces
         if not float_is_zero(by_hand, precision_digits=6):
             ledger.by_hand += by_hand
-        ledgers.last_written = total
+        here.last_written = total
+        ledgers.write({"last_on_order": production.qty_producing, "kept_on_order": kept})
         return self._posting(
             rows,
             self.env._(
-                "%(pieces)s pieces on %(order)s, now %(total)s",
-                pieces=f"{pieces:+.12g}",
+                "%(pieces)s on %(order)s, now %(total)s",
+                pieces=pieces_text(self.env, pieces, signed=True),
                 order=(workorder or production).display_name,
-                total=f"{total:.12g}",
+                total=number_text(total),
             ),
             workorder or production,
             production_id=production.id,
             workorder_id=workorder.id,
+            kind="good",
             quantity=pieces,
             explanation=explanation,
         )
+
+    @api.model
+    def _found(self, production, workorder, ledgers):
+        """Return ``(quantity, kept)``: what is found where the pieces go, and what a person entered on the order beside it.
+
+        People change the quantity of the order as well as that of a work order. Of the latter MRP makes the order's, the
+        least of all its work orders; only what is neither that nor what was last written is a person's word on the order.
+
+        :param ledgers: of all machines on the whole order
+        """
+        if not workorder:
+            return production.qty_producing, 0.0
+        unit, on_order = production.product_uom_id, production.qty_producing
+        if unit.compare(on_order, ledgers[:1].last_on_order) == 0:
+            kept = ledgers[:1].kept_on_order
+        else:
+            kept = unit.round(on_order - production._machine_quantity())
+            if not any(ledgers.mapped("last_written")) and unit.compare(kept, production.product_qty) == 0:
+                # Before the first count this is no person's word: Start reports the full quantity where nothing feeds yet.
+                kept = 0.0
+        if len(production._steps()) == 1:
+            return workorder.qty_produced + kept, 0.0
+        return workorder.qty_produced, kept
 
     @api.model
     def _convert(self, pieces, production):
         return self._piece_unit()._compute_quantity(pieces, production.product_uom_id, rounding_method="HALF-UP")
 
     @api.model
-    def _write_total(self, production, workorder, total, began):
-        """Set the cumulative quantity of an order, by its work order where it has one."""
+    def _write_total(self, production, workorder, total, kept, began):
+        """Set the cumulative quantity of an order, by its work order where it has one.
+
+        :param float kept: what is to stay on the order beside what its work orders say
+        """
         quants = Quants(self.env)
         production = production.with_context(quants_cache=quants)
         workorder = workorder.with_context(quants_cache=quants)
@@ -224,16 +267,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
                 }
             )
         workorder.qty_produced = total
-        # MRP takes the least of all work orders, cancelled ones too, and never goes back to 0 by itself.
-        open_orders = production.workorder_ids.filtered(lambda order: order.state != "cancel")
-        least = min(open_orders.mapped("qty_produced"))
-        if production.product_uom_id.compare(production.qty_producing, least) != 0:
-            production.qty_producing = least
+        # MRP takes the least of all work orders, also of those that say nothing, and never goes back to 0 by itself.
+        on_order = max(0.0, production._machine_quantity() + kept)
+        if production.product_uom_id.compare(production.qty_producing, on_order) != 0:
+            production.qty_producing = on_order
             production._set_qty_producing(False)
-
-    @api.model
-    def _check_locks(self, group, locked):
-        """Raise LocksNeeded unless all products of a group are among the locked ones (None: no locking)."""
-        needed = self._products(group)
-        if locked is not None and not needed <= locked:
-            raise LocksNeeded(needed)

@@ -15,7 +15,7 @@ class MachineHandlerStateInterval(models.AbstractModel):
 
     @api.model
     def _state_of(self, event):
-        """Return ``(state, reason, code record)`` of an event; a code mapped since then counts.
+        """Return ``(state, reason, code record)`` of an event; a code mapped or a table chosen since then counts.
 
         :raise Waiting: the machine's own word for its state is not mapped
         """
@@ -26,13 +26,34 @@ class MachineHandlerStateInterval(models.AbstractModel):
             code = code._lookup(event.machine_id, "state", raw)
         if code:
             return code.state, code.label or data.get("reason") or "", code
-        if data.get("unmapped") not in (None, ""):
-            raise Waiting(
-                "unknown_code",
-                self.env._("The machine says «%s», and nobody has said yet which state that is.", data["unmapped"]),
-                detail=f"state:{data['unmapped']}",
-            )
+        unmapped = data.get("unmapped")
+        if unmapped not in (None, ""):
+            state = event.signal_id._state_for(raw) if event.signal_id else None
+            if state:
+                return state, data.get("reason") or "", code
+            raise Waiting("unknown_code", self._unknown_words(event.signal_id, unmapped), detail=f"state:{unmapped}")
         return data["state"], data.get("reason") or "", code
+
+    @api.model
+    def _is_known(self, event):
+        """Return whether it is known by now which state an event tells."""
+        if (event.data or {}).get("unmapped") in (None, ""):
+            return True
+        try:
+            self._state_of(event)
+        except Waiting:
+            return False
+        return True
+
+    @api.model
+    def _unknown_words(self, signal, word):
+        if signal and not signal.state_table:
+            return self.env._(
+                "The machine says «%(word)s», and the signal «%(signal)s» has no State Table that says which state that is.",
+                word=word,
+                signal=signal.name,
+            )
+        return self.env._("The machine says «%s», and nobody has said yet which state that is.", word)
 
     @api.model
     def _said_again(self, interval, at):

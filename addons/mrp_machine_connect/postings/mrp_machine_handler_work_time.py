@@ -11,9 +11,13 @@ class MachineHandlerWorkTime(models.AbstractModel):
     _handler_sequence = 20
 
     @api.model
+    def _takes(self, event):
+        # An event whose state nobody knows yet has no time to book either, and waits once: in the timeline. When its
+        # word has a meaning, that effect is tried again, and this one comes with it.
+        return super()._takes(event) and self.env["mrp.machine.handler.state_interval"]._is_known(event)
+
+    @api.model
     def _group(self, row):
-        # An event whose state is not known yet has no time to book either.
-        self.env["mrp.machine.handler.state_interval"]._state_of(row.event_id)
         return "time"
 
     @api.model
@@ -26,11 +30,16 @@ class MachineHandlerWorkTime(models.AbstractModel):
         lines = intervals._project(self.env)
         return self._posting(
             rows,
-            self.env._(
-                "%(count)s time lines on %(workcenter)s", count=len(lines), workcenter=machine.workcenter_id.name
-            )
-            if machine.workcenter_id
-            else self.env._("No work center, no time booked"),
+            self._summarize(len(lines), machine.workcenter_id),
             lines[-1:] or None,
             duration=sum(intervals.mapped("duration")),
         )
+
+    @api.model
+    def _summarize(self, lines, workcenter):
+        _ = self.env._
+        if not workcenter:
+            return _("No work center, no time booked")
+        if lines == 1:
+            return _("1 time line on %s", workcenter.name)
+        return _("%(count)s time lines on %(workcenter)s", count=lines, workcenter=workcenter.name)

@@ -93,6 +93,7 @@ class TestBadSettings(BadInputCase):
         for values, field, remedy in (
             ({"host": ""}, "Host", "This is needed"),
             ({"host": "http://10.0.0.5"}, "Host", "without http://"),
+            ({"host": "10.0.0.5:502"}, "Host", "Put the port into the field Port"),
             ({"host": "press 4"}, "Host", "neither the name nor the address"),
             ({"port": 0}, "Port", "1 to 65535"),
             ({"port": 70_000}, "Port", "1 to 65535"),
@@ -390,7 +391,9 @@ class TestBadOpcUa(BadInputCase):
     def test_no_security_where_some_is_wanted(self):
         connection = self.connect("opcua", url=self.secured.url)
 
-        self.assertNames(self.refused_test(connection), "Security Policy", "Choose another one")
+        self.assertNames(
+            self.refused_test(connection), "Security Policy", "It offers: Basic256Sha256 SignAndEncrypt. Choose one"
+        )
 
     def test_a_certificate_that_the_server_does_not_trust(self):
         connection = self.connect("opcua", url=self.strict.url, security_policy="Basic256Sha256")
@@ -449,6 +452,25 @@ class TestBadOpcUa(BadInputCase):
 
         self.assertIn("«BRACKET-A4» is no number", words)
         self.assertIn("Check data type", words)
+
+    def test_a_value_that_the_device_doubts(self):
+        doubted = ua.DataValue(
+            ua.Variant(7, ua.VariantType.UInt32), ua.StatusCode(ua.StatusCodes.UncertainInitialValue)
+        )
+        self.open.set_value("Good", doubted)
+        self.addCleanup(self.open.set_value, "Good", ua.DataValue(ua.Variant(48_211, ua.VariantType.UInt32)))
+        connection = self.connect("opcua", url=self.open.url)
+        signal = self.signal(connection, address=f"nsu={NAMESPACE};s=Good")
+
+        words = self.words_of_read(connection)
+        with self.enter_registry_test_mode():
+            refused = connection.action_test()["params"]
+            signal.allow_uncertain = True
+            allowed = connection.action_test()["params"]
+
+        self.assertEqual((refused["type"], allowed["type"]), ("warning", "success"))
+        self.assertIn("doubts the value (UncertainInitialValue)", words)
+        self.assertIn("Allow Uncertain", words)
 
 
 @tagged("post_install", "-at_install")

@@ -183,6 +183,168 @@ class TestMachineInterval(MachineConnectCommon):
         self.assertEqual(self.states(events, "state_interval"), ["posted", "posted"])
         self.assertEqual(self.timeline(), [("running", 0, 100), ("setup", 100, None)])
 
+    def test_an_unmapped_state_is_one_exception_and_its_time_is_booked_once_it_is_mapped(self):
+        events = self.receive(
+            self.machine,
+            self.state("running", 0),
+            self.state("unknown", 100, raw="47", unmapped="47"),
+            self.state("off", 400),
+        )
+        self.post()
+        self.assertEqual(self.machine.exception_count, 1)
+        self.assertEqual(events[1].posting_ids.mapped("handler"), ["state_interval"])
+
+        self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": "47", "state": "setup"}
+        )
+        self.post()
+
+        self.machine.invalidate_recordset(["exception_count"])
+        self.assertEqual(self.machine.exception_count, 0)
+        self.assertEqual(set(events.posting_ids.mapped("state")), {"posted"})
+        self.assertEqual(events[1].posting_ids.mapped("handler"), ["work_time", "state_interval"])
+        self.assertEqual(self.lines(), [("Fully Productive Time", 100, True), ("Setup and Adjustments", 300, False)])
+
+    def state_signal(self, name="Execution", **values):
+        connection = self.machine.connection_ids or self.env["mrp.machine.connection"].create(
+            {"machine_id": self.machine.id, "host": "127.0.0.1"}
+        )
+        return self.env["mrp.machine.signal"].create(
+            {
+                "machine_id": self.machine.id,
+                "connection_id": connection.id,
+                "name": name,
+                "role": "state",
+                "address": f"holding:{len(self.machine.signal_ids)}",
+                "data_type": "u16",
+                **values,
+            }
+        )
+
+    def say(self, signal, *events):
+        """Store what a signal of the machine said, as its poller would."""
+        log = self.env["mrp.machine.event"]
+        source = self.env.ref("mrp_machine_connect.source_poller")
+        batch = (self.machine, self.machine._stream(), {signal.name: signal.id}, 1, events)
+        return log._receive(source, [batch]).sorted("occurred_us")
+
+    def unmapped(self, seconds, word, signal):
+        return self.event(
+            "machine.state_changed",
+            seconds,
+            {"state": "unknown", "raw_value": word, "unmapped": str(word), "signal": signal.name},
+            signal=signal.name,
+        )
+
+    def test_a_state_table_chosen_later_is_told_to_what_waited_for_it(self):
+        signal = self.state_signal()
+        events = self.say(signal, *(self.unmapped(at, word, signal) for at, word in ((0, 6), (100, 9), (200, 77))))
+        self.post()
+        rows = self.rows(events, "state_interval")
+        self.assertEqual(rows.mapped("reason"), ["unknown_code"] * 3)
+        self.assertIn("«Execution» has no State Table", rows[0].message)
+        self.assertIn("Choose the State Table", rows[0].remedy)
+        self.assertEqual(rows[0].action_signal()["res_id"], signal.id)
+
+        signal.state_table = "packml_opc_30050"
+        self.assertEqual(rows.mapped("state"), ["received", "received", "waiting"])
+        self.post()
+
+        self.assertEqual(rows.mapped("state"), ["posted", "posted", "waiting"])
+        self.assertEqual(self.timeline(), [("running", 0, 100), ("fault", 100, None)])
+        self.assertEqual(self.states(events, "work_time"), ["posted", "posted"])
+        # No table knows 77: it stays a matter for whoever maps codes.
+        self.assertIn("Map the code", rows[2].remedy)
+
+    def test_another_state_table_is_told_to_what_the_former_did_not_know(self):
+        signal = self.state_signal(state_table="mtconnect_execution")
+        events = self.say(signal, self.unmapped(0, 4, signal))
+        self.post()
+        self.assertIn("Map the code", self.rows(events, "state_interval").remedy)
+
+        signal.state_table = "packml_tmc_v2"
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, None)])
+        self.assertEqual(self.machine.state, "running")
+
+    def test_a_state_table_is_the_meaning_of_its_own_signal_alone(self):
+        signal, other = self.state_signal(), self.state_signal("Other")
+        events = self.say(other, self.unmapped(0, 6, other))
+        self.post()
+
+        signal.state_table = "packml_opc_30050"
+
+        self.assertEqual(self.states(events, "state_interval"), ["waiting"])
+
+    def test_a_code_wins_over_the_state_table(self):
+        signal = self.state_signal()
+        self.say(signal, self.unmapped(0, 6, signal))
+        self.post()
+        self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": "6", "state": "trial"}
+        )
+        signal.state_table = "packml_opc_30050"
+        self.post()
+
+        self.assertEqual(self.timeline(), [("trial", 0, None)])
+
+    def test_a_code_is_the_same_word_however_the_machine_writes_it(self):
+        signal = self.state_signal()
+        events = self.say(signal, self.unmapped(0, 6.0, signal), self.unmapped(60, "JAM", signal))
+        self.post()
+
+        self.env["mrp.machine.code"].create(
+            [
+                {"machine_id": self.machine.id, "kind": "state", "code": code, "state": state}
+                for code, state in (("6", "running"), ("jam", "fault"))
+            ]
+        )
+        self.post()
+
+        self.assertEqual(self.states(events, "state_interval"), ["posted", "posted"])
+        self.assertEqual(self.timeline(), [("running", 0, 60), ("fault", 60, None)])
+
+    def test_a_state_signal_takes_over_the_table_of_the_machines_type(self):
+        template = self.env["mrp.machine.template"].create(
+            {
+                "name": "Cell",
+                "protocol": "modbus",
+                "signal_ids": [
+                    (0, 0, {"name": "S", "role": "state", "address": "holding:0", "data_type": "u16",
+                            "state_table": "packml_tmc_v2"}),
+                ],
+            }
+        )  # fmt: skip
+        self.assertFalse(self.state_signal("Before").state_table)
+        self.machine.template_id = template
+
+        self.assertEqual(self.state_signal("After").state_table, "packml_tmc_v2")
+        self.assertFalse(self.state_signal("By hand", state_table=False).state_table, "a person left it empty")
+        template.signal_ids = [
+            (0, 0, {"name": "T", "role": "state", "address": "holding:1", "data_type": "u16",
+                    "state_table": "stack_light"}),
+        ]  # fmt: skip
+        self.assertFalse(self.state_signal("Which").state_table, "which of the two nobody can know")
+
+    def test_the_last_value_is_written_as_people_write_it(self):
+        signal = self.state_signal()
+        for kept, shown, values in (
+            ("12.0", "12", {}),
+            ("0.30000000000000004", "0.3", {}),
+            ("12345678.0", "12345678", {}),
+            ("70000", "70000", {}),
+            ("True", "True", {}),
+            ("O100.0", "O100.0", {}),
+            ("12.0", "12.0", {"data_type": "string", "length": 4}),
+        ):
+            with self.subTest(kept=kept, **values):
+                signal.write({"data_type": "u16", **values})
+                signal.value_id.value = kept
+                self.assertEqual(signal.last_value, shown)
+        signal.value_id.value = False
+        self.assertFalse(signal.last_value)
+
     def test_a_code_may_name_its_own_loss(self):
         loss = self.env["mrp.workcenter.productivity.loss"].create(
             {"name": "No operator", "loss_id": self.env.ref("mrp.category_availability").id}

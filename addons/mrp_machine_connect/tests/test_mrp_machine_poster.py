@@ -312,6 +312,72 @@ class TestMachinePoster(MachineConnectCommon):
         self.assertEqual(self.states(also), ["posted"])
         self.assertEqual(self.states(bad), ["waiting"])
 
+    def test_a_group_that_falls_apart_beside_an_unmapped_state_needs_no_rights_that_the_poster_lacks(self):
+        events = self.receive(
+            self.machine,
+            self.state("unknown", 0, raw="47", unmapped="47"),
+            self.count(4, seconds=1),
+            self.count(1, seconds=2, kind="reject", before=0),
+            self.event("correction.adjust", 3, {"kind": "reject", "delta": -5, "why": "Typing error"}),
+            self.count(2, seconds=4, kind="reject", before=1),
+            self.count(3, seconds=5, before=4),
+        )
+        self.env.flush_all()
+        self.env.invalidate_all()
+
+        with self.assertNoLogs("odoo.addons.mrp_machine_connect", "WARNING"):
+            self.post()
+
+        self.assertEqual(self.states(events), ["posted", "posted", "waiting", "posted", "posted"])
+        self.assertEqual(self.states(events, "state_interval"), ["waiting"])
+        self.assertEqual((self.order.qty_producing, self.machine.ledger_ids.reject), (7, 3))
+
+    def test_the_service_user_finds_in_the_queue_what_is_to_be_posted(self):
+        """Also when nothing of it is in the cache any more: a savepoint that was rolled back leaves it empty."""
+        self.receive(self.machine, self.state("running", 0), self.count(4, seconds=1))
+        service = self.env["mrp.machine.poster"]._service(self.machine)
+        entries = service.env["mrp.machine.queue"].search([("machine_id", "=", self.machine.id)])
+        self.env.flush_all()
+
+        for handler in self.env["mrp.machine.poster"]._handlers():
+            self.env.invalidate_all()
+            mine = entries.filtered(lambda entry, handler=handler: handler._takes(entry.event_id))
+            if not mine:
+                continue
+            self.env.invalidate_all()
+            groups, refused = handler.with_env(service.env)._groups(mine)
+            self.assertFalse(refused, handler)
+            for group, ids in groups.items():
+                self.env.invalidate_all()
+                self.assertTrue(handler.with_env(service.env)._post(group, entries.browse(ids)))
+        self.assertEqual(self.order.qty_producing, 4)
+
+    def test_postings_say_what_pieces_were_booked_as_and_one_piece_as_one(self):
+        self.machine.counting_role = "cycle"
+        self.receive(
+            self.machine,
+            self.cycle(1),
+            self.count(2, seconds=2),
+            self.count(1, seconds=3, kind="reject"),
+            self.count(3, seconds=4, kind="rework"),
+        )
+
+        self.post()
+
+        postings = self.env["mrp.machine.posting"].search(
+            [("production_id", "=", self.order.id), ("handler", "=", "production_count")]
+        )
+        order, workorder = self.order.display_name, self.workorder.display_name
+        self.assertEqual(
+            sorted(postings.mapped(lambda posting: (posting.kind, posting.summary))),
+            [
+                ("compared", f"2 pieces good compared on {order}"),
+                ("good", f"+1 piece on {workorder}, now 1"),
+                ("reject", f"1 piece rejected noted on {order}"),
+                ("rework", f"3 pieces to rework noted on {order}"),
+            ],
+        )
+
     def test_every_event_is_explained_by_exactly_one_row_a_handler(self):
         self.receive(
             self.machine, self.count(5), self.state("running", 1), self.event("meter.reading", 5, {"value": 3})

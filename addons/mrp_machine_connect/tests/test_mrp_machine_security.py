@@ -22,7 +22,7 @@ RIGHTS = {
     "mrp.machine.event": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.event.posting": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.posting": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
-    "mrp.machine.queue": {"employee": "", "operator": "", "supervisor": "r", "manager": "r"},
+    "mrp.machine.queue": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.ledger": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.interval": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.loading": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
@@ -65,6 +65,14 @@ class TestMachineSecurity(MachineConnectCommon):
             if not model.abstract and "mrp_machine_connect" in (model.modules or "")
         }
         self.assertEqual(models - belongs - RIGHTS.keys(), set())
+
+    def test_no_view_shows_a_group_what_it_may_not_read(self):
+        """As Odoo checks it when a view is installed, and says «Access Rights Inconsistency» in the log."""
+        names = self.env["ir.model.data"].search([("module", "=", "mrp_machine_connect"), ("model", "=", "ir.ui.view")])
+        views = self.env["ir.ui.view"].browse(names.mapped("res_id"))
+        self.assertIn("mrp.production", views.mapped("model"))
+        with self.assertNoLogs("odoo.addons.base.models.ir_ui_view", "WARNING"):
+            views._check_xml()
 
     def test_companies_do_not_see_each_other(self):
         other = self.env["res.company"].create({"name": "Elsewhere"})

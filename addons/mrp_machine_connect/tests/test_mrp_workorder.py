@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
@@ -26,14 +28,6 @@ class TestMachineFedWorkorder(MachineConnectCommon):
         self.workorder.button_start()
 
         self.assertEqual(self.order.qty_producing, 5)
-
-    def test_start_elsewhere_reports_the_full_quantity_as_in_odoo(self):
-        self.machine.posting_mode = "observe"
-        self.env["mrp.machine.loading"].search([]).unlink()
-
-        self.workorder.button_start()
-
-        self.assertEqual(self.order.qty_producing, 1000)
 
     def test_finish_books_what_was_counted(self):
         self.receive(self.machine, self.count(12))
@@ -83,8 +77,12 @@ class TestMachineFedWorkorder(MachineConnectCommon):
 
         self.assertEqual(self.order.qty_produced, 7)
 
-    def test_a_machine_that_only_tells_its_state_leaves_the_pieces_to_people(self):
-        self.env["mrp.machine.loading"].search([]).unlink()
+
+@tagged("post_install", "-at_install")
+class TestWorkorderElsewhere(MachineConnectCommon):
+    """Where no machine reports pieces, MRP's buttons do what they do without machines; the order is loaded all the same."""
+
+    def only_its_state(self):
         connection = self.env["mrp.machine.connection"].create({"machine_id": self.machine.id, "host": "127.0.0.1"})
         self.env["mrp.machine.signal"].create(
             {
@@ -98,6 +96,69 @@ class TestMachineFedWorkorder(MachineConnectCommon):
             }
         )
 
+    def ended(self):
+        """Let the order have run on the machine, on whose work center it is not."""
+        self.workorder.workcenter_id = self.env["mrp.workcenter"].create(
+            {"name": "Bench", "resource_calendar_id": False}
+        )
+        self.env["mrp.machine.loading"]._unload(self.machine, self.at(600).replace(tzinfo=None))
+
+    def observed(self):
+        self.machine.posting_mode = "observe"
+
+    def archived(self):
+        self.machine.active = False
+
+    @contextmanager
+    def where(self, change):
+        """Undo afterwards what a change of the plant, and whoever looks at it, brought about."""
+        with self.subTest(change.__name__), self.env.cr.savepoint() as savepoint:
+            change()
+            self.assertTrue(self.env["mrp.machine.loading"].search([("workorder_id", "=", self.workorder.id)]))
+            yield
+            savepoint.rollback()
+        self.env.invalidate_all()
+
+    def plants(self):
+        return self.observed, self.archived, self.only_its_state, self.ended
+
+    def test_start_reports_the_full_quantity(self):
+        for plant in self.plants():
+            with self.where(plant):
+                self.workorder.button_start()
+
+                self.assertEqual(self.order.qty_producing, 1000)
+
+    def test_finish_reports_the_full_quantity(self):
+        for plant in self.plants():
+            with self.where(plant):
+                self.workorder.button_finish()
+
+                self.assertEqual((self.workorder.state, self.workorder.qty_produced), ("done", 1000))
+
+    def test_closing_the_order_books_the_full_quantity(self):
+        for plant in self.plants():
+            with self.where(plant):
+                self.order.button_mark_done()
+
+                self.assertEqual((self.order.state, self.order.qty_produced), ("done", 1000))
+
+    def test_what_was_counted_before_is_booked_nevertheless(self):
+        self.receive(self.machine, self.count(12))
+        self.post()
+        for plant in self.plants():
+            with self.where(plant):
+                self.workorder.button_finish()
+                self.order.with_context(skip_backorder=True, skip_consumption=True).button_mark_done()
+
+                self.assertEqual((self.order.state, self.order.qty_produced), ("done", 12))
+
+    def test_an_order_that_still_runs_until_later_is_fed(self):
+        self.workorder.workcenter_id = self.env["mrp.workcenter"].create(
+            {"name": "Bench", "resource_calendar_id": False}
+        )
+        self.env["mrp.machine.loading"]._unload(self.machine, "2099-01-01 00:00:00")
+
         self.workorder.button_start()
 
-        self.assertEqual(self.order.qty_producing, 1000)
+        self.assertEqual(self.order.qty_producing, 0)

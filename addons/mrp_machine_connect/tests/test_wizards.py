@@ -1,6 +1,7 @@
 """The dialogs: what a person does to machines, orders and events."""
 
 import socket
+import struct
 from datetime import timedelta
 
 from odoo import fields
@@ -257,7 +258,13 @@ class TestConnectWizard(WizardCase):
 
     def test_what_was_typed_for_the_connection_is_what_it_gets(self):
         wizard = self.wizard(
-            step="drives", protocol="modbus", host="127.0.0.1", port=self.device.port, unit_id=1, interval=90, code="ALL"
+            step="drives",
+            protocol="modbus",
+            host="127.0.0.1",
+            port=self.device.port,
+            unit_id=1,
+            interval=90,
+            code="ALL",
         )
 
         self.click(wizard, "action_connect")
@@ -514,11 +521,150 @@ class TestTry(WizardCase):
         self.assertEqual(unknown.understood, "Unknown")
         self.assertIn("Map it on the page «Codes»", unknown.problem)
 
+    def registers(self, data_type, value, word_order="big", byte_order="big"):
+        """Write a value as a device of these orders sends it: by the words of the manuals, not by our driver."""
+        code, words = {
+            "u16": ("H", 1), "i16": ("h", 1), "u32": ("I", 2), "i32": ("i", 2), "u64": ("Q", 4), "i64": ("q", 4),
+            "f32": ("f", 2), "f64": ("d", 4), "bcd16": (None, 1), "bcd32": (None, 2),
+        }[data_type]  # fmt: skip
+        digits = f"{value:0{4 * words}d}" if code is None else struct.pack(f">{code}", value).hex()
+        found = [digits[start : start + 4] for start in range(0, 4 * words, 4)]
+        if word_order == "little":
+            found.reverse()
+        if byte_order == "little":
+            found = [word[2:] + word[:2] for word in found]
+        return " ".join(f"0x{word.upper()}" for word in found)
+
+    def test_before_and_now_are_both_decoded_from_registers(self):
+        signal = self.signal(self.line, fastest_cycle=0.001, counter_width=False)
+        values = {
+            "u16": (40_000, 40_007), "i16": (30_000, 30_007), "u32": (70_000, 70_007), "i32": (2_000_000, 2_000_007),
+            "u64": (2**40, 2**40 + 7), "i64": (2**40, 2**40 + 7), "f32": (70_000.0, 70_007.0),
+            "f64": (70_000.0, 70_007.0), "bcd16": (9_001, 9_008), "bcd32": (99_990_001, 99_990_008),
+        }  # fmt: skip
+        for data_type, (before, now) in values.items():
+            for word_order in ("big", "little"):
+                for byte_order in ("big", "little"):
+                    with self.subTest(data_type=data_type, word_order=word_order, byte_order=byte_order):
+                        orders = {"word_order": word_order, "byte_order": byte_order}
+                        signal.write({"data_type": data_type, **orders})
+                        box = self.box(
+                            signal,
+                            registers=self.registers(data_type, now, **orders),
+                            previous=self.registers(data_type, before, **orders),
+                        )
+
+                        self.assertFalse(box.problem)
+                        self.assertEqual((float(box.decoded_before), float(box.decoded)), (before, now))
+                        self.assertEqual(box.events, f"production.count: 7 pieces good ({before:.0f} → {now:.0f})")
+
+    def test_a_counter_that_rolls_over_between_the_two(self):
+        signal = self.signal(self.line)
+        for data_type, width, before in (
+            ("u16", "u16", 2**16 - 2),
+            ("u32", "u32", 2**32 - 2),
+            ("u64", "u64", 2**64 - 2),
+            ("bcd16", "bcd4", 9_998),
+            ("bcd32", "bcd8", 99_999_998),
+        ):
+            with self.subTest(data_type=data_type):
+                signal.write({"data_type": data_type, "counter_width": width})
+                box = self.box(
+                    signal,
+                    registers=self.registers(data_type, 3),
+                    previous=self.registers(data_type, before),
+                    seconds=60,
+                )
+
+                self.assertEqual((box.decoded_before, box.decoded), (str(before), "3"))
+                self.assertEqual(box.events, f"production.count: 5 pieces good ({before} → 3)")
+                self.assertIn("Plausibility: passed", box.rules)
+
+                in_no_time = self.box(signal, registers=box.registers, previous=box.previous, seconds=1)
+                self.assertIn("held for a person", in_no_time.events, "a piece takes a second")
+
+    def test_a_counter_that_went_back_without_a_rollover_is_advised_on(self):
+        signal = self.signal(self.line)
+
+        back = self.box(signal, registers="0 3", previous="0xFFFF 0xFFFE")
+        self.assertIn("«Rolls Over After»", back.problem)
+        self.assertIn("Counter set back from 4294967294 to 3", back.events)
+        self.assertFalse(self.box(signal, registers="0 3", previous="0 2").problem)
+        signal.counter_width = "u32"
+        self.assertFalse(self.box(signal, registers="0 3", previous="0xFFFF 0xFFFE").problem)
+
+    def test_an_own_modulus_and_a_single_bit_roll_over_too(self):
+        signal = self.signal(self.line, data_type="u16", counter_width="custom", counter_modulus=10_000)
+        self.assertIn("5 pieces good (9998 → 3)", self.box(signal, registers="3", previous="9998").events)
+
+        coil = self.signal(
+            self.line, name="Pulse", address="coil:1", data_type=False, counter_kind="pulse", counter_width=False
+        )
+        box = self.box(coil, registers="1", previous="0")
+        self.assertEqual((box.decoded_before, box.decoded), ("False", "True"))
+        self.assertIn("1 piece", box.events)
+
+    def test_an_unmapped_state_is_said_in_words_also_from_registers(self):
+        signal = self.signal(
+            self.line, name="State", role="state", address="holding:0", data_type="u16", state_table="packml_opc_30050"
+        )
+
+        box = self.box(signal, registers="0x002A", previous="0x0006")
+
+        self.assertEqual((box.decoded_before, box.decoded, box.understood), ("6", "42", "Unknown"))
+        self.assertEqual(box.problem, "No code and no state table knows «42». Map it on the page «Codes».")
+        self.assertEqual(box.events, "machine.state_changed: Running → Unknown")
+        self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": "42", "state": "setup"}
+        )
+        mapped = self.box(signal, registers="0x002A", previous="0x0006")
+        self.assertFalse(mapped.problem)
+        self.assertEqual(mapped.events, "machine.state_changed: Running → Setup")
+
+    def test_a_value_that_must_stand_is_shown_as_if_it_had_stood(self):
+        signal = self.signal(
+            self.line,
+            name="State",
+            role="state",
+            address="holding:0",
+            data_type="u16",
+            state_table="packml_opc_30050",
+            debounce=90,
+        )
+
+        box = self.box(signal, registers="9", previous="6", seconds=60)
+
+        self.assertEqual((box.understood, box.problem), ("Fault", ""))
+        self.assertEqual(box.events, "machine.state_changed: Running → Fault")
+        self.assertIn("Debounce: passed – seconds 90", box.rules)
+
+    def test_what_is_wrong_with_the_registers_before_is_said_of_them(self):
+        signal = self.signal(self.line)
+        for registers, words in (
+            ("1", "Registers Before: This signal covers 2 registers, and 1 are given"),
+            ("one two", "Registers Before: «one two» are no numbers"),
+            ("1 -1", "Registers Before: Each register lies between 0 and 65535"),
+        ):
+            with self.subTest(registers=registers):
+                box = self.box(signal, registers="1 34464", previous=registers)
+                self.assertIn(words, box.problem)
+                self.assertEqual(box.decoded, "100000", "what is right is shown all the same")
+        signal.data_type = "bcd32"
+        self.assertIn("Registers Before: ", self.box(signal, registers="0 1", previous="0 10").problem)
+
+    def test_registers_are_for_modbus_only(self):
+        server = self.connection(protocol="opcua", url="opc.tcp://127.0.0.1:4840")
+        signal = self.signal(server, address="nsu=urn:x;s=Good", data_type=False)
+
+        box = self.box(signal, registers="1 2", value="1092", previous="1089")
+
+        self.assertEqual(box.events, "production.count: 3 pieces good (1089 → 1092)")
+
     def test_what_cannot_be_a_reading_is_said(self):
         signal = self.signal(self.line)
         for values, words in (
             ({"registers": "one two"}, "are no numbers"),
-            ({"registers": "1"}, "covers 2 of them, and 1 are given"),
+            ({"registers": "1"}, "Registers: This signal covers 2 registers, and 1 are given"),
             ({"registers": "1 70000"}, "between 0 and 65535"),
             ({"value": "many"}, "is no number"),
         ):

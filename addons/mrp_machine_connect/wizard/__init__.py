@@ -1,4 +1,5 @@
 from . import (
+    change_production_qty,
     mrp_machine_adjust,
     mrp_machine_browse,
     mrp_machine_connect_wizard,

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..quantities import pieces_text
+
 
 class MachineAdjust(models.TransientModel):
     """Add pieces to what a machine counted, or take some away, with a reason: an event like any other."""
@@ -63,11 +65,13 @@ class MachineAdjust(models.TransientModel):
             "tag": "display_notification",
             "params": {
                 "type": "success",
-                "message": self.env._(
-                    "%(pieces)s pieces are written down for %(machine)s and posted in a moment.",
-                    pieces=f"{self.quantity:+.12g}",
-                    machine=self.machine_id.name,
-                ),
+                "message": self._written_words(),
                 "next": {"type": "ir.actions.act_window_close"},
             },
         }
+
+    def _written_words(self):
+        words = {"pieces": pieces_text(self.env, self.quantity, signed=True), "machine": self.machine_id.name}
+        if abs(self.quantity) == 1:
+            return self.env._("%(pieces)s is written down for %(machine)s and posted in a moment.", **words)
+        return self.env._("%(pieces)s are written down for %(machine)s and posted in a moment.", **words)

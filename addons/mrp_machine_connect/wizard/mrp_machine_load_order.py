@@ -1,4 +1,8 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..models.mrp_workorder import CLOSED
+from ..quantities import pieces_text
 
 #: States of an order and of a work order in which a machine may work on them.
 OPEN_ORDERS = ("confirmed", "progress", "to_close")
@@ -36,8 +40,13 @@ class MachineLoadOrder(models.TransientModel):
         string="From",
         required=True,
         default=fields.Datetime.now,
-        help="Pieces made from then on belong to this order, also those that were received already and wait.",
+        help="Pieces made from then on belong to this order, also those that were received already: those that wait are "
+        "posted, and those that another order got are taken over from it.",
     )
+    date_end = fields.Datetime(
+        string="Until", compute="_compute_date_end", help="Another order was loaded then; that stays as it is."
+    )
+    booked_words = fields.Text(compute="_compute_booked_words", string="Booked Already")
     remaining = fields.Float(compute="_compute_remaining", digits=(16, 3), string="Still to Make")
 
     @api.depends("machine_id")
@@ -82,6 +91,36 @@ class MachineLoadOrder(models.TransientModel):
             made = wizard.workorder_id.qty_produced if wizard.workorder_id else production.qty_producing
             wizard.remaining = max(0.0, production.product_qty - made)
 
+    @api.depends("machine_id", "date_start")
+    def _compute_date_end(self):
+        loadings = self.env["mrp.machine.loading"]
+        for wizard in self:
+            known = wizard.machine_id and wizard.date_start
+            wizard.date_end = known and loadings._next_start(wizard.machine_id, wizard.date_start)
+
+    @api.depends("machine_id", "date_start", "date_end", "production_id", "workorder_id")
+    def _compute_booked_words(self):
+        for wizard in self:
+            if not wizard.machine_id or not wizard.date_start:
+                wizard.booked_words = False
+                continue
+            booked = wizard.machine_id._booked_elsewhere(
+                wizard.date_start, wizard.date_end, wizard.production_id, wizard.workorder_id
+            )
+            wizard.booked_words = "\n".join(wizard._booked_line(*row) for row in booked)
+
+    def _booked_line(self, production, workorder, kind, pieces):
+        """Return in a sentence what another order got of the pieces made since then, and what becomes of them."""
+        _ = self.env._
+        words = {
+            "pieces": pieces_text(self.env, pieces),
+            "kind": {"good": _("good"), "reject": _("rejected"), "rework": _("to rework")}[kind],
+            "order": (workorder or production).display_name,
+        }
+        if production.state in CLOSED or workorder.state in CLOSED:
+            return _("%(pieces)s %(kind)s since then on %(order)s, which is closed: they stay there.", **words)
+        return _("%(pieces)s %(kind)s since then on %(order)s: they go over to the order that you load.", **words)
+
     def _workorders_here(self):
         """Return the open work orders of the chosen order that belong on the machine's work center, the next first."""
         self.ensure_one()
@@ -97,6 +136,7 @@ class MachineLoadOrder(models.TransientModel):
         self.ensure_one()
         if not self.production_id:
             return self._reopen()
+        self._check_not_future()
         self.env["mrp.machine.loading"]._load(self.machine_id, self.production_id, self.workorder_id, self.date_start)
         self._retry_waiting()
         return {"type": "ir.actions.act_window_close"}
@@ -104,8 +144,13 @@ class MachineLoadOrder(models.TransientModel):
     def action_unload(self):
         """Unload what runs on the machine; what it counts from then on waits."""
         self.ensure_one()
+        self._check_not_future()
         self.env["mrp.machine.loading"]._unload(self.machine_id, self.date_start)
         return {"type": "ir.actions.act_window_close"}
+
+    def _check_not_future(self):
+        if self.date_start > fields.Datetime.now():
+            raise UserError(self.env._("From: this moment is still to come. Enter since when it is so."))
 
     def _retry_waiting(self):
         """Let what waited for an order on this machine try again."""
@@ -114,7 +159,7 @@ class MachineLoadOrder(models.TransientModel):
             [
                 ("machine_id", "=", self.machine_id.id),
                 ("state", "=", "waiting"),
-                ("reason", "in", ("no_order", "ambiguous", "order_closed")),
+                ("reason", "in", ("no_order", "ambiguous", "order_closed", "spans_change")),
                 ("event_id.occurred", ">=", self.date_start),
             ]
         )._requeue()

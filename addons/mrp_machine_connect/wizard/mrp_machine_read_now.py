@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from odoo import api, fields, models
 
 from ..machine_connect import clock
@@ -88,11 +90,11 @@ class MachineReadNowLine(models.TransientModel):
 
     @api.model
     def _understand(self, signal, reading):
-        """Return ``(what the value means, what is wrong with it in words)``."""
+        """Return ``(what the value means once it has stood for its debounce time, what is wrong with it in words)``."""
         if reading.code:
             return "", reading_sentence(self.env, reading, signal.address)
         try:
-            mapping = signal._mapping()
+            mapping = replace(signal._mapping(), debounce=0.0)
             result = Interpreter(mapping).interpret({}, reading)
         except MappingInvalid as invalid:
             return "", sentence(self.env, invalid.code, invalid.params, invalid.field)
@@ -125,7 +127,9 @@ class MachineReadNowLine(models.TransientModel):
             "not_finite": self.env._("The value is not a finite number. Check data type and word order."),
             "negative": self.env._("A counter cannot be negative (%s). Check the data type.", detail.get("value")),
             "empty": self.env._("The device gave no value."),
+            "delta_without_time": self.env._(
+                "Nobody can tell whether this is one more or the same once more, as the device gives no time with it. "
+                "Choose a counter that goes on."
+            ),
         }
-        if rule.get("rule") == "debounce":
-            return self.env._("It must stand for its debounce time before it speaks.")
         return words.get(detail.get("code"), f"{rule.get('rule')}: {detail.get('code') or rule.get('outcome')}")

@@ -133,9 +133,9 @@ class MachineSignalImport(models.TransientModel):
             words = _("The row is good.") if good == 1 else _("%s rows are good.", good)
             return f"{words} {_('Press «Import Good Rows».')}"
         if bad == 1:
-            words = _("1 row cannot become a signal yet; the last column says what to do.")
+            words = _("1 row cannot become a signal yet; it says what to do.")
         else:
-            words = _("%s rows cannot become a signal yet; the last column says what to do.", bad)
+            words = _("%s rows cannot become a signal yet; each says what to do.", bad)
         rest = _("Rows that can be imported: %s.", good) if good else _("Correct it here and check again.")
         return f"{words} {rest}"
 

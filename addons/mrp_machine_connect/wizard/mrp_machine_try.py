@@ -1,5 +1,6 @@
 import re
 import struct
+from dataclasses import replace
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -11,6 +12,9 @@ from ..machine_connect.mapping import Interpreter, MappingInvalid
 from ..machine_connect.reading import Reading
 from ..wording import reading_sentence, rule_lines, sentence, value_text
 
+COUNTERS = ("good", "reject", "rework", "total")
+#: What is worked out of what was entered.
+RESULTS = ("decoded_before", "decoded", "understood", "rules", "events", "problem")
 #: What separates registers when people type or paste them.
 _SEPARATORS = re.compile(r"[\s,;|/]+")
 
@@ -33,14 +37,19 @@ class MachineTry(models.TransientModel):
         "Empty: take the value below."
     )
     value = fields.Char(help="The value as the driver would hand it on: 48211, true, PROGRAM_COMPLETED.")
+    by_registers = fields.Boolean(compute="_compute_by_registers")
     previous = fields.Char(
         string="Value Before",
-        help="What it said the time before; registers if you gave registers above. Empty: this is the first value ever.",
+        help="What it said the time before, written as above: its registers if you gave registers, else its value. "
+        "Empty: this is the first value ever.",
     )
     seconds = fields.Float(
         string="Seconds Between",
         default=60.0,
         help="Time between the two values; decides what the machine can have made.",
+    )
+    decoded_before = fields.Char(
+        compute="_compute_result", help="What it said the time before, by data type, word and byte order."
     )
     decoded = fields.Char(compute="_compute_result", help="The value by data type, word and byte order.")
     understood = fields.Char(
@@ -63,11 +72,16 @@ class MachineTry(models.TransientModel):
     def _onchange_signal_id(self):
         self.seconds = self.signal_id.connection_id.interval or 60.0
 
+    @api.depends("registers", "protocol")
+    def _compute_by_registers(self):
+        for box in self:
+            box.by_registers = box.protocol == "modbus" and bool((box.registers or "").strip())
+
     @api.depends("signal_id", "registers", "value", "previous", "seconds")
     def _compute_result(self):
         for box in self:
-            box.update({"decoded": "", "understood": "", "rules": "", "events": "", "problem": ""})
-            if not box.signal_id or not (box.registers or box.value):
+            box.update(dict.fromkeys(RESULTS, ""))
+            if not box.signal_id or not (box.by_registers or box.value):
                 continue
             try:
                 box._fill()
@@ -80,30 +94,50 @@ class MachineTry(models.TransientModel):
             interpreter = Interpreter(self.signal_id._mapping())
         except MappingInvalid as invalid:
             raise _Refused(sentence(self.env, invalid.code, invalid.params, invalid.field)) from invalid
-        now = clock.now()
-        text = self.registers or self.value
-        memory = {}
-        if self.previous:
-            before = self._reading(self.previous, now - timedelta(seconds=max(0.0, self.seconds)))
-            memory = interpreter.interpret({}, before).memory
-        reading = self._reading(text, now)
+        now, memory = clock.now(), {}
+        debounce = timedelta(seconds=self.signal_id.debounce)
+        label = self._label("registers" if self.by_registers else "value")
+        reading = self._reading(self.registers if self.by_registers else self.value, now, label)
         self.decoded = value_text(reading.value)
-        if reading.code:
-            raise _Refused(reading_sentence(self.env, reading, self.signal_id.address))
-        result = interpreter.interpret(memory, reading)
+        if (self.previous or "").strip():
+            label = self.env._("Registers Before") if self.by_registers else self._label("previous")
+            before = self._reading(self.previous, now - timedelta(seconds=max(0.0, self.seconds)) - debounce, label)
+            self.decoded_before = value_text(before.value)
+            memory = self._heard(interpreter, memory, before, debounce).memory
+        result = self._heard(interpreter, memory, reading, debounce)
         self.understood, self.problem = self.env["mrp.machine.read.now.line"]._understand(self.signal_id, reading)
+        self.problem = self.problem or self._advice(memory, result)
         self.rules = "\n".join(rule_lines(self.env, result.rules))
         self.events = "\n".join(self._event_line(event) for event in result.events) or self._silence()
 
-    def _reading(self, text, at):
-        """Return the Reading that the driver would make of what was typed.
+    def _heard(self, interpreter, memory, reading, debounce):
+        """Return the Interpretation of a value that stands as long as it must before it is believed."""
+        result = interpreter.interpret(memory, reading)
+        if not debounce:
+            return result
+        at = reading.at + debounce
+        stood = interpreter.interpret(result.memory, replace(reading, at=at, read_at=at))
+        return stood._replace(events=(*result.events, *stood.events))
 
+    def _label(self, name):
+        return self._fields[name]._description_string(self.env)
+
+    def _reading(self, text, at, label):
+        """Return the good Reading that the driver would make of what was typed.
+
+        :param str label: what the field is called on the form
         :raise _Refused: it cannot be one
         """
         text = text.strip()
-        if self.registers:
-            return self._from_registers(text, at)
-        return Reading(str(self.signal_id.id), self._typed(text), at, at)
+        if not self.by_registers:
+            return Reading(str(self.signal_id.id), self._typed(text), at, at)
+        try:
+            reading = self._from_registers(text, at)
+        except _Refused as refused:
+            raise _Refused(f"{label}: {refused}") from refused
+        if reading.code:
+            raise _Refused(f"{label}: {reading_sentence(self.env, reading, self.signal_id.address)}")
+        return reading
 
     def _typed(self, text):
         if self.signal_id.data_type == "string":
@@ -129,19 +163,19 @@ class MachineTry(models.TransientModel):
             ]
         except ValueError:
             raise _Refused(
-                self.env._("Registers: «%s» are no numbers. Write them as 0x0001 0x86A0 or as 1 34464.", text)
+                self.env._("«%s» are no numbers. Write them as 0x0001 0x86A0 or as 1 34464.", text)
             ) from None
         if len(numbers) != layout.count:
             raise _Refused(
                 self.env._(
-                    "Registers: this signal covers %(wanted)s of them, and %(given)s are given. Check data type and length.",
+                    "This signal covers %(wanted)s registers, and %(given)s are given. Check data type and length.",
                     wanted=layout.count,
                     given=len(numbers),
                 )
             )
         highest = 1 if layout.table in BIT_TABLES else 0xFFFF
         if any(not 0 <= number <= highest for number in numbers):
-            raise _Refused(self.env._("Registers: each lies between 0 and %s.", highest))
+            raise _Refused(self.env._("Each register lies between 0 and %s.", highest))
         if layout.table in BIT_TABLES:
             payload = bytes(numbers)
         else:
@@ -154,6 +188,17 @@ class MachineTry(models.TransientModel):
         words = self.env["mrp.machine.event"].new({"type": event.type, "data": event.data})._sentence()
         held = f" – {self.env._('held for a person')}" if event.held else ""
         return f"{event.type}: {words}{held}"
+
+    def _advice(self, memory, result):
+        """Return what to look at when a counter went back and no rollover is set, else an empty text."""
+        signal = self.signal_id
+        is_counter = signal.role in COUNTERS and signal.counter_kind == "absolute" and not signal.counter_width
+        if is_counter and memory and result.value is not None and memory["value"] > result.value:
+            return self.env._(
+                "The counter went back. If it begins again at 0 after its highest value, choose that value in «Rolls Over "
+                "After» of the signal."
+            )
+        return ""
 
     def _silence(self):
         if self.role == "value":

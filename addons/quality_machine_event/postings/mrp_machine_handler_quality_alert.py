@@ -1,5 +1,6 @@
 from odoo import api, models
 from odoo.addons.mrp_machine_connect.postings.outcome import Ignored, Waiting
+from odoo.addons.mrp_machine_connect.quantities import number_text, signed_text
 
 
 class MachineHandlerQualityAlert(models.AbstractModel):
@@ -67,12 +68,7 @@ class MachineHandlerQualityAlert(models.AbstractModel):
         alert._count(pieces, first, last)
         return self._posting(
             rows,
-            self.env._(
-                "%(pieces)s rejects on %(alert)s, now %(total)s",
-                pieces=f"{pieces:+.12g}",
-                alert=alert.name,
-                total=f"{alert.reject_count:.12g}",
-            ),
+            self._summarize(pieces, alert),
             alert,
             production_id=production.id,
             workorder_id=workorder_id or False,
@@ -81,3 +77,15 @@ class MachineHandlerQualityAlert(models.AbstractModel):
             if production
             else self.env._("No order was certain for that time, so the alert is the machine's."),
         )
+
+    @api.model
+    def _summarize(self, pieces, alert):
+        _ = self.env._
+        words = {
+            "pieces": signed_text(pieces),
+            "alert": alert.name,
+            "total": number_text(alert.reject_count),
+        }
+        if abs(pieces) == 1:
+            return _("%(pieces)s reject on %(alert)s, now %(total)s", **words)
+        return _("%(pieces)s rejects on %(alert)s, now %(total)s", **words)

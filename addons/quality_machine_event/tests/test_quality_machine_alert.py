@@ -57,6 +57,35 @@ class TestQualityMachineAlert(MachineConnectCommon):
         self.assertEqual(alert.company_id, self.company)
         self.assertEqual(alert.create_uid, self.env.ref("mrp_machine_connect.user_machine_connect"))
 
+    def test_one_reject_is_one_and_numbers_are_written_as_people_write_them(self):
+        said = []
+        for pieces, seconds in ((1.0, 100), (2.0, 110), (-1.0, 120), (1.5, 130)):
+            event = self.rejects(pieces, seconds) if pieces > 0 else self.correction(pieces, seconds)
+            said.append(self.rows(self.receive_and_post(event), "quality_alert").message)
+
+        name = self.alerts().name
+        self.assertEqual(
+            said,
+            [
+                f"+1 reject on {name}, now 1",
+                f"+2 rejects on {name}, now 3",
+                f"-1 reject on {name}, now 2",
+                f"+1.5 rejects on {name}, now 3.5",
+            ],
+        )
+
+    def test_correct_takes_rejects_off_the_alert(self):
+        event = self.receive_and_post(self.rejects(3, 100))
+        action = event.action_correct()
+        self.assertEqual(action["context"]["default_quantity"], -3)
+
+        wizard = Form(self.env["mrp.machine.adjust"].with_context(**action["context"]))
+        wizard.reason = "They were good after all"
+        wizard.save().action_apply()
+        self.post(self.machine)
+
+        self.assertEqual((self.alerts().reject_count, self.machine.ledger_ids.reject), (0, 0))
+
     def test_the_responsible_person_gets_an_activity_that_ends_with_the_alert(self):
         self.receive_and_post(self.rejects(2, 100))
         alert = self.alerts()

@@ -73,6 +73,15 @@ class TestQualitySecurity(MachineConnectCommon):
         arch = self.env["mrp.production"].with_user(user).get_view(view_type="form")["arch"]
         self.assertNotIn("action_quality_machine_alerts", arch)
 
+    def test_no_view_shows_a_group_what_it_may_not_read(self):
+        names = self.env["ir.model.data"].search(
+            [("module", "=", "quality_machine_event"), ("model", "=", "ir.ui.view")]
+        )
+        views = self.env["ir.ui.view"].browse(names.mapped("res_id"))
+        self.assertIn("mrp.production", views.mapped("model"))
+        with self.assertNoLogs("odoo.addons.base.models.ir_ui_view", "WARNING"):
+            views._check_xml()
+
     def test_companies_do_not_see_each_other(self):
         elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
         self.receive(self.machine, self.count(3, kind="reject"))

@@ -29,7 +29,7 @@ class ModbusDevice:
     :param float timeout: seconds that its drivers wait for an answer
     """
 
-    def __init__(self, loop, units, framing="socket", max_connections=0, timeout=0.3):
+    def __init__(self, loop, units, framing="socket", max_connections=0, timeout=0.8):
         self._loop = loop
         self._units = units
         self._framing = framing

@@ -9,8 +9,9 @@ V1.02. An address is a table and a protocol address from 0, ``holding:100``, ``i
 import re
 import threading
 from contextlib import suppress
+from ipaddress import AddressValueError, IPv6Address
 
-from ..clock import now
+from .. import clock
 from ..errors import ConnectionFailed, Problem
 from .driver import Driver
 from .modbus_link import FRAMINGS, Link
@@ -59,7 +60,9 @@ SOCKET_OPTIONS = frozenset({"host", "port"})
 #: A unit on a serial line: 0 is the broadcast that nobody answers, from 248 on they are reserved (V1.02, 2.2).
 SERIAL_UNITS = (1, 247)
 
-_HOST = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[0-9A-Za-z._-]+)?")
+#: A name or an IPv4 address; one of IPv6 is looked at by Python.
+_HOST = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_])?\.?")
+_HOST_AND_PORT = re.compile(r"(\[[^]]*\]|[^:/]+):[0-9]+")
 _SERIAL_PORT = re.compile(r"/dev/[^\0]+|(\\\\\.\\)?COM[0-9]{1,3}")
 
 
@@ -99,12 +102,9 @@ class ModbusDriver(Driver):
                 problems += check_number(field, given[field], lowest, highest, _number_of(field))
         if given.get("close_after_read", True) not in YES:
             problems += check_choice("close_after_read", given["close_after_read"], (True, False))
-        field, pattern = ("serial_port", _SERIAL_PORT) if is_serial else ("host", _HOST)
+        field, check = ("serial_port", _check_serial_port) if is_serial else ("host", _check_host)
         value = given.get(field, "")
-        if value == "":
-            problems.append(Problem(field, "missing", {}))
-        elif not isinstance(value, str) or not pattern.fullmatch(value.strip()):
-            problems.append(Problem(field, "serial_not_found" if is_serial else "host_invalid", {"value": str(value)}))
+        problems += [Problem(field, "missing", {})] if value == "" else check(value)
         return problems
 
     @classmethod
@@ -151,7 +151,7 @@ class ModbusDriver(Driver):
             plan = self._plan(signals)
             readings = [None] * len(plan.signals)
             for index, name, code in plan.invalid:
-                readings[index] = bad_reading(name, code, now())
+                readings[index] = bad_reading(name, code, clock.now())
             if plan.blocks:
                 Round(self._link, self._memory, readings).run(plan.blocks)
             if self._settings["close_after_read"]:
@@ -173,6 +173,25 @@ class ModbusDriver(Driver):
         self._plans.insert(0, plan)
         del self._plans[PLANS:]
         return plan
+
+
+def _check_host(value):
+    """Return a list of Problem in what is given for a host."""
+    text = value.strip() if isinstance(value, str) else ""
+    if _HOST.fullmatch(text):
+        return []
+    with suppress(AddressValueError):
+        IPv6Address(text)
+        return []
+    hint = {"hint": "port"} if _HOST_AND_PORT.fullmatch(text) else {}
+    return [Problem("host", "host_invalid", {"value": str(value), **hint})]
+
+
+def _check_serial_port(value):
+    """Return a list of Problem in what is given for a serial port."""
+    if isinstance(value, str) and _SERIAL_PORT.fullmatch(value.strip()):
+        return []
+    return [Problem("serial_port", "serial_not_found", {"value": str(value)})]
 
 
 def _settings(options):

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from ..clock import now
+from .. import clock
 from ..errors import ConnectionFailed
 from .modbus_link import Refused, Unanswered
 
@@ -189,12 +189,12 @@ class Round:
         return sorted(order, key=lambda block: suspects.get(block.unit) == block.key)
 
     def _without_asking(self, block, silence):
-        block.bad(silence.code, now(), self._readings, silence.status)
+        block.bad(silence.code, clock.now(), self._readings, silence.status)
 
     def _step(self, block):
         if block.unit in self._given_up:
             code, status = self._given_up[block.unit]
-            block.bad(code, now(), self._readings, status)
+            block.bad(code, clock.now(), self._readings, status)
             return
         try:
             payload = self._ask(block)
@@ -203,7 +203,7 @@ class Round:
         except Unanswered as failure:
             self._unanswered(block, failure.code)
         else:
-            block.good(payload, now(), self._readings)
+            block.good(payload, clock.now(), self._readings)
             self._good.add(block.unit)
             self._answered(block)
 
@@ -242,7 +242,7 @@ class Round:
             self._answered(block)
             if code in DIVISIBLE and self._halve(block):
                 return
-        block.bad(code, now(), self._readings, status)
+        block.bad(code, clock.now(), self._readings, status)
 
     def _halve(self, block):
         """Put the halves of a block at the head of the queue, if there are any and this is the round for them."""
@@ -259,7 +259,7 @@ class Round:
         return True
 
     def _unanswered(self, block, code):
-        block.bad(code, now(), self._readings)
+        block.bad(code, clock.now(), self._readings)
         self._failures.add(code)
         unit = block.unit
         if code != "connection_lost" and not self._link.answers_are_numbered:

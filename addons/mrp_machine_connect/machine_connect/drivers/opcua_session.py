@@ -88,6 +88,8 @@ class Session:
             await self._learn()
         except BaseException as error:
             await self.close(error)
+            if isinstance(error, ConnectionFailed) and error.code == "security_unsupported":
+                await self._add_what_is_offered(error, addresses)
             raise
         self._opened = self._used = time.monotonic()
 
@@ -166,11 +168,8 @@ class Session:
 
         protocol.data_received = data_received
 
-    async def _server_certificate_of(self, addresses):
-        """Ask for the endpoints without security and return the certificate of the one that is wanted.
-
-        It is proven in the next step: only the owner of its key can read what we send then (Part 4, 5.6.2).
-        """
+    async def _endpoints(self, addresses):
+        """Ask for the endpoints without security, which every server answers (Part 4, 5.5.4)."""
         client = self._new_client()
         try:
             await self._open_channel(client, addresses)
@@ -180,8 +179,27 @@ class Session:
             await self._hang_up(client, error)
             raise
         await self._hang_up(client)
-        endpoint = self._wanted(endpoints)
+        return endpoints
+
+    async def _server_certificate_of(self, addresses):
+        """Return the certificate of the endpoint that is wanted.
+
+        It is proven in the next step: only the owner of its key can read what we send then (Part 4, 5.6.2).
+        """
+        endpoint = self._wanted(await self._endpoints(addresses))
         return server_certificate(endpoint.ServerCertificate, self._pin(), secured=True)
+
+    async def _add_what_is_offered(self, failure, addresses):
+        """Let a refusal say what the server would take, where it did not and the server tells it."""
+        if "offered" in failure.params:
+            return
+        try:
+            offered = endpoint_facts(await self._endpoints(addresses))
+        except ConnectionFailed as error:
+            _logger.debug("the server does not tell what it offers: %s", error)
+            return
+        if offered:
+            failure.params["offered"] = ", ".join(offered)
 
     def _pin(self):
         return fingerprint_text(self.settings.server_certificate_fingerprint)

@@ -7,7 +7,7 @@ nothing about the meaning), Part 4, 7.39.2 (common codes), Part 8, 6.3 (codes of
 #: Info bits (Part 4, 7.39.1): limit, overflow, historian.
 CODE_MASK = 0xFFFF0000
 
-#: StatusCode of one value -> why it cannot be used; whatever is bad and not named here is ``bad_status``.
+#: StatusCode of one value -> why it cannot be used; whatever is not named here is ``bad_status`` or ``uncertain_status``.
 VALUE_CODES = {
     0x80330000: "node_unknown",  # BadNodeIdInvalid
     0x80340000: "node_unknown",  # BadNodeIdUnknown
@@ -107,7 +107,7 @@ def value_code(status):
     """Return why a value of this StatusCode is not good: a code, or an empty string for a good one."""
     if status < 0x40000000:
         return ""
-    return VALUE_CODES.get(status & CODE_MASK, "bad_status")
+    return VALUE_CODES.get(status & CODE_MASK, "bad_status" if status >= 0x80000000 else "uncertain_status")
 
 
 _STATUS_NAMES = {0: "Good"}
