@@ -267,7 +267,8 @@ class PollingHost:
             cr.execute(
                 """SELECT count(DISTINCT status.endpoint_id) FROM mrp_machine_connection_status status
                      JOIN mrp_machine_connection connection ON connection.id = status.connection_id
-                    WHERE connection.active AND connection.polled_by = 'worker'"""
+                     JOIN mrp_machine machine ON machine.id = connection.machine_id
+                    WHERE connection.active AND machine.active AND connection.polled_by = 'worker'"""
             )
             (endpoints,) = cr.fetchone()
             cr.execute(

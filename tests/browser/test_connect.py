@@ -8,7 +8,6 @@ from devtools import postgres
 from devtools.environment import free_port
 from tests.integration import processes
 
-from .conftest import DESKTOP
 from .pages import DIALOG, PHONE, Screen
 from .stage import Plant
 
@@ -150,6 +149,14 @@ def test_template_decides_on_the_protocol(page):
     assert not page.locator(f"{DIALOG} [name=host]").is_visible()
 
 
+#: Template, name of the new machine, machine of the plant, signals in their order.
+BUNDLED = (
+    ("PLC with PackML states", "Tutorial press", "press", ("State", "Good", "Reject", "Alarm")),
+    ("Line machine with PackML tags", "Tutorial filler", "filler", ("State", "Good", "Reject", "Alarm", "Speed")),
+    ("CNC with MTConnect words", "Tutorial cnc", "cnc", ("Execution", "Cycle", "Part count")),
+)
+
+
 @pytest.fixture
 def whole_plant():
     """All machines of the simulated plant, as ``./dev plant`` runs them."""
@@ -158,37 +165,38 @@ def whole_plant():
     plant.close()
 
 
-@pytest.mark.parametrize(("size", "options"), [("desktop", {}), ("phone", {"is_mobile": True, "has_touch": True})])
-def test_each_machine_of_the_plant_is_read_by_the_template_that_is_made_for_it(
-    open_page, odoo_server, whole_plant, size, options
-):
-    """What the tutorial promises: no address is typed but that of the machine, and every value is good."""
-    page = open_page(odoo_server, viewport=PHONE if size == "phone" else DESKTOP, **options)
+def test_each_machine_of_the_plant_is_read_by_the_template_that_is_made_for_it(page, whole_plant):
     screen = Screen(page)
     # The recorded day tells its first part some seconds after its start.
     screen.wait_until(lambda: whole_plant.truth("cnc")["counter"], "the first part of the CNC")
-    for template, name, machine, signals in (
-        ("PLC with PackML states", "Tutorial press", "press", ("State", "Good", "Reject", "Alarm")),
-        ("Line machine with PackML tags", "Tutorial filler", "filler", ("State", "Good", "Reject", "Alarm", "Speed")),
-        ("CNC with MTConnect words", "Tutorial cnc", "cnc", ("Execution", "Cycle", "Part count")),
-    ):
-        screen.open("machines").press("action_connect")
-        page.wait_for_selector(DIALOG)
-        screen.choose("template_id", template).fill("name", f"{name} {size}").press("action_next")
-        port = whole_plant.ports[machine]
-        if machine == "press":
-            page.wait_for_selector(f"{DIALOG} [name=host]:visible")
-            screen.fill("host", "127.0.0.1").fill("port", port)
-        else:
-            page.wait_for_selector(f"{DIALOG} [name=url]:visible")
-            screen.fill("url", f"opc.tcp://127.0.0.1:{port}")
-        screen.press("action_next").expect(f"All {len(signals)} signals of the template can be read")
-        screen.fill("fastest_cycle", "0.5").press("action_connect").expect(f"{name} {size} is connected.")
-        values = page.locator(f"{DIALOG} .o_data_row, {DIALOG} .o_kanban_record:not(.o_kanban_ghost)")
-        assert values.locator(".badge").all_inner_texts() == ["Good"] * len(signals)
-        said = values.all_inner_texts()
-        assert all(re.search(rf"^{signal}\b", text, re.M) for signal, text in zip(signals, said, strict=True)), said
-        assert "Unknown" not in screen.text(), "the state is understood"
-        assert screen.overflows() <= 0
-        screen.press("action_open")
-        page.wait_for_selector(".o_form_renderer .oe_title")
+    for template, name, machine, signals in BUNDLED:
+        connect_by_template(screen, template, name, whole_plant.ports[machine], signals)
+
+
+def test_the_press_is_connected_on_a_phone(open_page, odoo_server, plant):
+    page = open_page(odoo_server, viewport=PHONE, is_mobile=True, has_touch=True)
+    template, name, machine, signals = BUNDLED[0]
+    connect_by_template(Screen(page), template, f"{name} by phone", plant.ports[machine], signals)
+
+
+def connect_by_template(screen, template, name, port, signals):
+    """Do what the tutorial says: no address is typed but that of the machine, and every value is good."""
+    page = screen.page
+    screen.open("machines").press("action_connect")
+    page.wait_for_selector(DIALOG)
+    screen.choose("template_id", template).fill("name", name).press("action_next")
+    page.wait_for_selector(f"{DIALOG} :is([name=host], [name=url]):visible")
+    if page.locator(f"{DIALOG} [name=url]").count():
+        screen.fill("url", f"opc.tcp://127.0.0.1:{port}")
+    else:
+        screen.fill("host", "127.0.0.1").fill("port", port)
+    screen.press("action_next").expect(f"All {len(signals)} signals of the template can be read")
+    screen.fill("fastest_cycle", "0.1").press("action_connect").expect(f"{name} is connected. These are its values now")
+    values = page.locator(f"{DIALOG} .o_data_row, {DIALOG} .o_kanban_record:not(.o_kanban_ghost)")
+    assert values.locator(".badge").all_inner_texts() == ["Good"] * len(signals)
+    said = values.all_inner_texts()
+    assert all(re.search(rf"^{signal}\b", text, re.M) for signal, text in zip(signals, said, strict=True)), said
+    assert "Unknown" not in screen.text(), "the state is understood"
+    assert screen.overflows() <= 0
+    screen.press("action_open")
+    page.wait_for_selector(".o_form_renderer .oe_title")

@@ -88,15 +88,27 @@ def test_the_list_of_the_tutorial_is_imported_as_the_tutorial_says(page, odoo_se
     }  # fmt: skip
 
 
-def test_on_a_phone_each_row_says_what_to_do(open_page, odoo_server):
+def test_on_a_phone_a_row_says_what_to_do_and_is_mended(open_page, odoo_server):
     page = open_page(odoo_server, viewport=PHONE, is_mobile=True, has_touch=True)
     screen = Screen(page)
     [machine] = screen.ids("mrp.machine", [["code", "=", "press"]])
 
-    look_at(screen, machine, LIST.replace("List ", "Phone "))
-    screen.expect("2 rows cannot become a signal yet")
-    screen.expect("hold1ng")
+    look_at(screen, machine, "".join(LIST.replace("List ", "Phone ").splitlines(keepends=True)[:7]))
+    screen.expect("1 row cannot become a signal yet")
+    card = page.locator(f"{DIALOG} .o_kanban_record", has_text="Phone pressure")
+    words = card.locator(".text-danger")
+    assert "«hold1ng:12» is not an address" in words.inner_text()
+    box = words.bounding_box()
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= PHONE["width"], (
+        "all of it can be read without scrolling sideways"
+    )
     assert screen.overflows() <= 0
+    card.click()
+    screen.fill("address", "holding:12")
+    page.locator(f"{DIALOG} .o_form_button_save").last.click()
+    screen.quiet()
+    screen.press("action_check_lines").expect("6 rows are good.")
+    assert not card.locator(".text-danger").inner_text()
 
 
 def look_at(screen, machine, csv):

@@ -26,7 +26,7 @@ def test_an_hour_out_of_contact_is_unknown_once_and_no_piece_of_it_is_lost(
     plan = press_plan("press", devices.ports["press"], cycle=0.5, order=100_000, interval=0.5)
     machine = set_up(odoo_shell, [plan])["press"]
     worker = machine_worker()
-    wait(lambda: _states(sql, machine) == ["running"] and all_posted(sql), "it runs")
+    wait(lambda: _timeline(sql, machine), "it runs")
     wait(
         lambda: number(sql, "SELECT count(*) FROM mrp_machine_event WHERE type = 'production.count'") >= 2, "it counts"
     )
@@ -50,11 +50,7 @@ def test_an_hour_out_of_contact_is_unknown_once_and_no_piece_of_it_is_lost(
     truth = devices.stand_still("press")["press"]
     wait(lambda: _counted(sql, machine) == truth["good_counter"] and all_posted(sql), "all is counted and posted")
 
-    timeline = rows(
-        sql,
-        f"""SELECT state, reason, end_us - start_us AS us FROM mrp_machine_interval
-             WHERE machine_id = {machine["machine"]} ORDER BY start_us""",
-    )
+    timeline = _timeline(sql, machine)
     assert [(line["state"], line["reason"] or "") for line in timeline[:3]] == [
         ("running", ""),
         ("unknown", "no_contact"),
@@ -66,6 +62,14 @@ def test_an_hour_out_of_contact_is_unknown_once_and_no_piece_of_it_is_lost(
     first, last, pieces = counter_chain(sql, machine["machine"])
     assert quantity(sql, machine) == pieces == last - first == truth["good_counter"] - first
     assert_exactly_once(sql, [machine])
+
+
+def _timeline(sql, machine):
+    return rows(
+        sql,
+        f"""SELECT state, reason, end_us - start_us AS us FROM mrp_machine_interval
+             WHERE machine_id = {machine["machine"]} ORDER BY start_us""",
+    )
 
 
 def _states(sql, machine):

@@ -144,7 +144,11 @@ def unknown(words, capsys):
     if program.startswith("python") and "-m" in rest:
         module = rest[rest.index("-m") + 1]
         path = ROOT / module.replace(".", "/")
-        if module not in PYTHON_MODULES and not (path / "__main__.py").exists() and not path.with_suffix(".py").exists():
+        if (
+            module not in PYTHON_MODULES
+            and not (path / "__main__.py").exists()
+            and not path.with_suffix(".py").exists()
+        ):
             return f"there is no module {module}"
     return None
 
@@ -188,7 +192,9 @@ def test_every_command_is_one_that_there_is(page, capsys):
     assert [why for words in command_lines(page) if (why := unknown(words, capsys))] == []
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ADDONS / "mrp_machine_connect/README.md"])
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ADDONS / "mrp_machine_connect/README.md"]
+)
 def test_the_commands_of_a_page_are_seen(page):
     assert [words for words in command_lines(page) if words[0] in ("./dev", "odoo") and len(words) > 1]
 
@@ -216,7 +222,9 @@ def test_a_wrong_command_would_be_found(line, why, tmp_path, capsys):
     assert all(answer is None if why is None else why in (answer or "") for answer in said), said
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != TUTORIAL], ids=lambda page: str(page.relative_to(ROOT))
+)
 def test_every_path_and_addon_is_there(page):
     addons = {path.parent.name for path in ADDONS.glob("*/__manifest__.py")}
     spans = code_spans(page)

@@ -277,6 +277,25 @@ def test_the_cross_reference_words_an_alarm():
     ]
 
 
+def test_an_alarm_whose_code_is_said_to_be_none_meanwhile_clears():
+    stored = feed(mapping("alarm"), (0, 0), (5, 17))[-1].memory
+    interpreter = Interpreter(mapping("alarm", codes={17: ""}))
+    results = [interpreter.interpret(stored, reading(second, 17)) for second in (10,)]
+    results.append(interpreter.interpret(results[0].memory, reading(15, 17)))
+
+    assert [[event.type for event in result.events] for result in results] == [["alarm.cleared"], []]
+
+
+def test_a_program_whose_name_is_translated_meanwhile_is_told_once():
+    stored = feed(mapping("program"), (0, "O1234"))[-1].memory
+    interpreter = Interpreter(mapping("program", codes={"O1234": "Flange"}))
+    first = interpreter.interpret(stored, reading(10, "O1234"))
+    second = interpreter.interpret(first.memory, reading(20, "O1234"))
+
+    assert [event.data["value"] for event in first.events] == ["Flange"]
+    assert second.events == ()
+
+
 def test_a_machine_that_has_no_value_clears_no_alarm():
     found = events(
         alarm(), (0, 700), (1, UNAVAILABLE), reading(2, None, quality=Quality.BAD, code="connection_lost"), (3, 700)

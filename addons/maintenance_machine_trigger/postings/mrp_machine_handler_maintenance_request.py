@@ -92,14 +92,39 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
         elif not request:
             raise Ignored("no_request", self.env._("Cleared, and no request is open for this fault."))
         cleared = events - raised
+        before_raised = self._cleared_before_raised(machine, group, raised[-1:])
+        cleared = (cleared | before_raised.event_id).sorted(lambda event: (event.occurred_us, event.id))
         if cleared:
             request._clear_fault(cleared)
-        return self._posting(
+        posting = self._posting(
             rows,
             self._summarize(len(raised), len(cleared), request),
             request,
             explanation=self.env._("Equipment of the machine: %s", request.equipment_id.display_name),
         )
+        before_raised.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
+        return posting
+
+    @api.model
+    def _cleared_before_raised(self, machine, key, raised):
+        """Return the effects of what said that a fault cleared when nobody knew of it yet: its raise comes later.
+
+        :param raised: the event that raised the fault, or none; what cleared before it is another occurrence's
+        """
+        # sudo: effects are the poster's matter
+        effects = self.env["mrp.machine.event.posting"].sudo()
+        if not raised:
+            return effects
+        return effects.search(
+            [
+                ("machine_id", "=", machine.id),
+                ("handler", "=", self._handler_name()),
+                ("state", "=", "ignored"),
+                ("reason", "=", "no_request"),
+                ("event_id.type", "=", "alarm.cleared"),
+                ("event_id.occurred_us", ">=", raised.occurred_us),
+            ]
+        ).filtered(lambda effect: self._fault_key(effect.event_id) == key)
 
     @api.model
     def _summarize(self, raised, cleared, request):

@@ -42,6 +42,41 @@ class TestMaintenanceRequest(MaintenanceTriggerCommon):
         found = self.env["mrp.machine.event"].search(request.action_machine_events()["domain"])
         self.assertEqual(found, events.sorted(lambda event: -event.occurred_us))
 
+    def test_a_fault_that_cleared_before_its_raise_was_heard_of_does_not_stand_for_ever(self):
+        cleared = self.raise_and_post(self.clear(200), self.clear(50), self.clear(210, code="J02"))
+        self.assertEqual(self.maintenance_states(cleared), ["ignored"] * 3)
+
+        raised = self.raise_and_post(self.alarm(100))
+
+        request = self.requests()
+        self.assertEqual(request.machine_cleared, self.naive(200))
+        rows = self.rows(cleared, "maintenance_request")
+        # In the order in which they occurred: the first is of an occurrence before, the last of another fault.
+        self.assertEqual(rows.mapped("state"), ["ignored", "posted", "ignored"])
+        self.assertEqual(rows[1].posting_id, self.rows(raised, "maintenance_request").posting_id)
+        self.assertEqual(request.machine_event_count, 2)
+
+        self.raise_and_post(self.alarm(300))
+        self.assertFalse(request.machine_cleared, "raised again, it stands")
+
+    def test_what_cleared_in_between_does_not_clear_what_was_raised_since(self):
+        self.raise_and_post(self.clear(200))
+        self.raise_and_post(self.alarm(300))
+        self.raise_and_post(self.alarm(100))
+
+        request = self.requests()
+        self.assertEqual((request.machine_occurrences, request.machine_cleared), (2, False))
+
+    def test_a_late_raise_of_a_request_that_is_closed_is_cleared_there(self):
+        self.raise_and_post(self.alarm(300))
+        request = self.requests()
+        request.stage_id = self.repaired
+        self.raise_and_post(self.clear(400))
+        self.raise_and_post(self.alarm(100))
+
+        self.assertEqual(self.requests(), request)
+        self.assertEqual((request.machine_occurrences, request.machine_cleared), (2, self.naive(400)))
+
     def test_two_faults_are_two_requests(self):
         self.raise_and_post(self.alarm(100), self.alarm(110, code="J02", text="Oil low"))
 

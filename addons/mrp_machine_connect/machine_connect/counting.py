@@ -130,7 +130,9 @@ class Counting(Evaluator):
         state = CounterState.from_json(memory)
         if self._is_delta and not moment.is_own:
             # Whether this is one more or the same once more, only a time of its own could tell.
-            return Interpretation(value, (), memory, (*rules, outcome("sequence", "refused", code="delta_without_time")), False)
+            return Interpretation(
+                value, (), memory, (*rules, outcome("sequence", "refused", code="delta_without_time")), False
+            )
         if self._is_delta and moment.us == memory.get("source"):
             return Interpretation(value, (), memory, rules, False)
         if state is not None and moment.us < state.at and moment.read_us <= memory["seen"]:

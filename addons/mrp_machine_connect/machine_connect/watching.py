@@ -189,9 +189,14 @@ class Alarms(Evaluator):
         self._codes = {same(raw): meaning for raw, meaning in mapping.codes.items()}
 
     def _read(self, memory, reading, value):
-        if self._plain and value == memory.get("raw") and "pending" not in memory:
-            return Interpretation(value, (), memory, self._rules(reading), False)
-        value = self._understood(value)
+        value = value if self._plain else self._understood(value)
+        if value == memory.get("raw") and "raw" in memory and "pending" not in memory:
+            # The codes may say something else of the same value than they did when it came.
+            active, alarm = memory["alarm"], self._alarm(value)
+            if (active and active["code"]) == (alarm and alarm["code"]):
+                return Interpretation(value, (), memory, self._rules(reading), False)
+            return self._speak(memory, reading, value, self._moment(reading), self._rules(reading))
+        value = self._understood(value) if self._plain else value
         return self._heard(memory, reading, value, self._moment(reading), memory.get("raw"))
 
     def _speak(self, memory, reading, value, moment, rules):
@@ -246,9 +251,13 @@ class Changes(Evaluator):
         self._codes = {same(raw): meaning for raw, meaning in mapping.codes.items()}
 
     def _read(self, memory, reading, value):
-        if self._plain and value == memory.get("raw") and "pending" not in memory:
-            return Interpretation(memory["value"], (), memory, self._rules(reading), False)
-        value = self._understood(value)
+        value = value if self._plain else self._understood(value)
+        if value == memory.get("raw") and "raw" in memory and "pending" not in memory:
+            # As with alarms.
+            if self._name(value) == memory["value"]:
+                return Interpretation(memory["value"], (), memory, self._rules(reading), False)
+            return self._speak(memory, reading, value, self._moment(reading), self._rules(reading))
+        value = self._understood(value) if self._plain else value
         return self._heard(memory, reading, value, self._moment(reading), memory.get("raw"))
 
     def _settled(self, memory, value):
@@ -256,9 +265,7 @@ class Changes(Evaluator):
 
     def _speak(self, memory, reading, value, moment, rules):
         previous = memory.get("value")
-        name = self._codes.get(same(value))
-        if name is None:
-            name = value if isinstance(value, str) else str(same(value))
+        name = self._name(value)
         kept = {"raw": value, "value": name, "at": moment.us, "read": moment.read_us}
         if is_late(memory, moment):
             kept, previous = memory, None
@@ -273,6 +280,12 @@ class Changes(Evaluator):
                 data[role.key] = memory.get("value")
         event = self._event(event_type, moment, reading, data, rules)
         return Interpretation(name, (event,), kept, rules, kept is not memory)
+
+    def _name(self, value):
+        name = self._codes.get(same(value))
+        if name is None:
+            name = value if isinstance(value, str) else str(same(value))
+        return name
 
 
 class Values(Evaluator):

@@ -164,6 +164,11 @@ class Machine(models.Model):
         related="status_id.state_since", string="Since", help="When it came into this state, by the machine's clock."
     )
     state_reason = fields.Char(related="status_id.reason", string="Reason")
+    state_reason_words = fields.Char(
+        "Why",
+        compute="_compute_state_reason_words",
+        help="The reason as people say it: the machine's own word, or ours.",
+    )
     color = fields.Integer(compute="_compute_color", help="Colour number of the state.")
     health = fields.Selection(
         related="status_id.health",
@@ -260,6 +265,13 @@ class Machine(models.Model):
         now = fields.Datetime.now()
         for machine in self:
             machine.is_paused = bool(machine.pause_until and machine.pause_until > now)
+
+    @api.depends("status_id.reason")
+    @api.depends_context("lang")
+    def _compute_state_reason_words(self):
+        events = self.env["mrp.machine.event"]
+        for machine in self:
+            machine.state_reason_words = machine.state_reason and events._reason_words(machine.state_reason)
 
     @api.depends("status_id.state")
     def _compute_color(self):

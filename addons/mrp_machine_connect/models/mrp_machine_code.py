@@ -98,7 +98,11 @@ class MachineCode(models.Model):
         machines = self.machine_id
         general = self.filtered(lambda code: not code.machine_id and not code.template_id)
         if general:
-            machines |= self.env["mrp.machine"].search([("company_id", "in", general.company_id.ids)])
+            machines |= (
+                self.env["mrp.machine"]
+                .with_context(active_test=False)
+                .search([("company_id", "in", general.company_id.ids)])
+            )
         return machines
 
     def _changed(self):

@@ -85,7 +85,9 @@ class MachineConnection(models.Model):
         help="As it is set on the device. Modbus says even; many devices come with none.",
     )
     stopbits = fields.Selection(
-        [("1", "1"), ("2", "2")], default="1", help="As it is set on the device: mostly 2 where the parity is none, else 1."
+        [("1", "1"), ("2", "2")],
+        default="1",
+        help="As it is set on the device: mostly 2 where the parity is none, else 1.",
     )
     gap_limit = fields.Integer(default=8, help="Registers of no interest that may be read along to save a request.")
     max_registers = fields.Integer(default=125, help="Registers in one request; some devices take fewer than 125.")
@@ -133,7 +135,8 @@ class MachineConnection(models.Model):
     status_id = fields.Many2one("mrp.machine.connection.status", readonly=True, copy=False, bypass_search_access=True)
     last_ok = fields.Datetime(related="status_id.last_ok", string="Last Answer")
     failing_since = fields.Datetime(
-        related="status_id.failing_since", help="When the first of the tries failed that have failed since the last answer."
+        related="status_id.failing_since",
+        help="When the first of the tries failed that have failed since the last answer.",
     )
     failures = fields.Integer(related="status_id.failures")
     seconds = fields.Float(related="status_id.seconds", string="Answer Time (s)")

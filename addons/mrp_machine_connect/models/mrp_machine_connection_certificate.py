@@ -19,7 +19,8 @@ class MachineConnection(models.Model):
         "another host has one of its own there.",
     )
     certificate_file = fields.Binary(
-        compute="_compute_certificate", string="Certificate File", help="For the administrator of the server, who must trust it."
+        compute="_compute_certificate",
+        help="For the administrator of the server, who must trust it.",
     )
     certificate_filename = fields.Char(compute="_compute_certificate", help="Name of the file when it is downloaded.")
 

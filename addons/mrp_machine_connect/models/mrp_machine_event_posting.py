@@ -189,7 +189,8 @@ class MachineEventPosting(models.Model):
         """End these effects without one, for a reason that a person gave."""
         self._check_supervisor()
         # sudo: see action_retry
-        self.sudo().filtered(lambda row: row.state in ("waiting", "held", "failed")).write(
+        rows = self.sudo().filtered(lambda row: row.state in ("waiting", "held", "failed"))
+        rows.write(
             {
                 "state": "ignored",
                 "reason": "by_person",
@@ -198,6 +199,10 @@ class MachineEventPosting(models.Model):
                 "message": reason,
             }
         )
+        time = rows.filtered(lambda row: row.handler == "work_time")
+        if time:
+            intervals = self.env["mrp.machine.interval"].sudo()  # sudo: the timeline is the poster's own
+            intervals.search([("event_id", "in", time.event_id.ids), ("is_due", "=", True)]).is_due = False
 
     def action_map_code(self):
         """Open a new code with what this effect waits for."""

@@ -1,5 +1,6 @@
 import logging
 from datetime import timedelta
+from itertools import zip_longest
 
 from odoo import api, fields, models
 
@@ -44,6 +45,9 @@ class MachineInterval(models.Model):
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
     state = fields.Selection(STATES, required=True, readonly=True)
     reason = fields.Char(readonly=True)
+    reason_words = fields.Char(
+        "Why", compute="_compute_reason_words", help="The reason as people say it: the machine's own word, or ours."
+    )
     raw_value = fields.Char(readonly=True, help="What the machine called it.")
     date_start = fields.Datetime(string="From", compute="_compute_dates", store=True)
     date_end = fields.Datetime(string="To", compute="_compute_dates", store=True)
@@ -65,6 +69,12 @@ class MachineInterval(models.Model):
     is_due = fields.Boolean(readonly=True, help="Its time on the work center is not up to date.")
     productivity_id = fields.Many2one(
         "mrp.workcenter.productivity", string="Time Line", readonly=True, index="btree_not_null", ondelete="set null"
+    )
+    earlier_productivity_ids = fields.Many2many(
+        "mrp.workcenter.productivity",
+        string="Earlier Time Lines",
+        readonly=True,
+        help="Where people's own timers on the work order divide its time: the lines before the last.",
     )
 
     # The timeline is ours to keep whole: checked at the end of the savepoint, since the ORM inserts before it updates.
@@ -99,6 +109,13 @@ class MachineInterval(models.Model):
             else:
                 interval.duration_class = "down"
 
+    @api.depends("reason")
+    @api.depends_context("lang")
+    def _compute_reason_words(self):
+        events = self.env["mrp.machine.event"]
+        for interval in self:
+            interval.reason_words = interval.reason and events._reason_words(interval.reason)
+
     def _state_label(self):
         self.ensure_one()
         return dict(self._fields["state"]._description_selection(self.env)).get(self.state, self.state)
@@ -125,77 +142,123 @@ class MachineInterval(models.Model):
             except Exception:  # one machine's trouble must not keep the others' time
                 _logger.exception("the time of machine %s could not be extended", machine_id)
 
+    def _bookable(self):
+        """Return those of these intervals whose time may be booked: a person or a pause may keep it back.
+
+        The timeline shows what happened, whatever becomes of it. Its time is an effect with a row of its own, and goes to
+        the work center only where that row is not in the way: waiting, held, failed or ignored by a person.
+        """
+        # sudo: effects are the poster's matter
+        rows = (
+            self.env["mrp.machine.event.posting"]
+            .sudo()
+            .search(
+                [
+                    ("event_id", "in", self.event_id.ids),
+                    ("handler", "=", "work_time"),
+                    "|",
+                    ("state", "in", ("waiting", "held", "failed")),
+                    ("reason", "=", "by_person"),
+                ]
+            )
+        )
+        ignored = rows.filtered(lambda row: row.state == "ignored").event_id
+        given_up = self.filtered(lambda interval: interval.event_id in ignored)
+        given_up.is_due = False
+        return self.filtered(lambda interval: interval.event_id not in rows.event_id)
+
     def _project(self, env):
         """Write the work center's time lines of these intervals, in the name of the environment's user.
 
-        One closed line an interval, never an open one: a running line would count up to now by Odoo's clock, and an
-        operator's own timer could not be told from it.
+        Closed lines, never an open one: a running line would count up to now by Odoo's clock, and an operator's own timer
+        could not be told from it. One an interval, unless people's timers on the work order divide it.
 
         :return: the mrp.workcenter.productivity written
         """
         lines = env["mrp.workcenter.productivity"]
-        for interval in self.sorted("start_us"):
-            values = interval._prepare_line(env)
-            line = lines.browse(interval.productivity_id.id)
-            if not values:
-                line.unlink()
-                interval.productivity_id = False
-            elif line:
-                changed = {
-                    name: value
-                    for name, value in values.items()
-                    if (line[name].id if line._fields[name].type == "many2one" else line[name]) != value
-                }
-                if changed:
-                    line.write(changed)
-                lines |= line
-            else:
-                line = lines.create(values)
-                interval.productivity_id = line.id
-                lines |= line
+        for interval in self._bookable().sorted("start_us"):
+            kept = interval._write_lines(env)
+            former = interval.earlier_productivity_ids
+            interval.productivity_id = kept[-1:].id
+            if len(kept) > 1 or former:
+                interval.earlier_productivity_ids = [(6, 0, kept[:-1].ids)]
             interval.is_due = False
+            lines |= kept
         return lines
 
-    def _prepare_line(self, env):
-        """Return the values of this interval's time line, or None where its time is nobody's loss or gain."""
+    def _write_lines(self, env):
+        """Make the time lines of this interval what they are to be, and return them in order."""
+        self.ensure_one()
+        kept = lines = env["mrp.workcenter.productivity"]
+        mine = lines.browse((self.earlier_productivity_ids | self.productivity_id).ids).sorted("date_start")
+        for line, values in zip_longest(mine, self._prepare_lines(env)):
+            if not values:
+                line.unlink()
+                continue
+            if not line:
+                line = lines.create(values)
+            elif changed := {
+                name: value
+                for name, value in values.items()
+                if (line[name].id if line._fields[name].type == "many2one" else line[name]) != value
+            }:
+                line.write(changed)
+            kept |= line
+        return kept
+
+    def _prepare_lines(self, env):
+        """Return the values of this interval's time lines; none where its time is nobody's loss or gain."""
         self.ensure_one()
         workcenter = self.workcenter_id
         if not workcenter or self.state in ("unknown", "off"):
-            return None
+            return []
         start = max(self.date_start, self.machine_id.automatic_since or self.date_start).replace(microsecond=0)
         end = (self.date_end or self._known_until()).replace(microsecond=0)
-        if self.state in PRODUCTIVE:
-            end = min(end, self._operators_begin(env, start, end))
         if end - start < SHORTEST_LINE:
-            return None
+            return []
         loss, workorder = self._loss(env, end - start)
         if not loss:
-            return None
-        return {
-            "workcenter_id": workcenter.id,
-            "workorder_id": workorder.id,
-            "company_id": self.company_id.id,
-            "loss_id": loss.id,
-            "date_start": start,
-            "date_end": end,
-            "description": self.reason or self._state_label(),
-        }
+            return []
+        spans = self._without_people(env, workorder, start, end) if workorder else [(start, end)]
+        return [
+            {
+                "workcenter_id": workcenter.id,
+                "workorder_id": workorder.id,
+                "company_id": self.company_id.id,
+                "loss_id": loss.id,
+                "date_start": begin,
+                "date_end": until,
+                "description": self.reason or self._state_label(),
+            }
+            for begin, until in spans
+            if until - begin >= SHORTEST_LINE
+        ]
 
-    def _operators_begin(self, env, start, end):
-        """Return from when on a person's own timer on this work order counts the time already, or ``end``."""
+    @api.model
+    def _without_people(self, env, workorder, start, end):
+        """Return what is left of a time when people's own timers on the work order, which count it already, are taken out.
+
+        :return: ``[(start, end)]`` in order
+        """
         theirs = env["mrp.workcenter.productivity"].search(
             [
-                ("workorder_id", "=", self.workorder_id.id),
+                ("workorder_id", "=", workorder.id),
                 ("user_id", "!=", env.ref("mrp_machine_connect.user_machine_connect").id),
                 ("date_start", "<", end),
                 "|",
                 ("date_end", "=", False),
                 ("date_end", ">", start),
             ],
-            order="date_start",
-            limit=1,
+            order="date_start, id",
         )
-        return max(start, theirs.date_start) if self.workorder_id and theirs else end
+        left = []
+        for line in theirs:
+            if line.date_start > start:
+                left.append((start, line.date_start))
+            start = max(start, line.date_end or end)
+            if start >= end:
+                return left
+        return [*left, (start, end)]
 
     def _known_until(self):
         """Return how far it is certain that an open interval lasts: until the machine was last heard."""

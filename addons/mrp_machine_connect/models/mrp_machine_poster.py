@@ -246,11 +246,15 @@ class MachinePoster(models.AbstractModel):
                 takers[event_type].append((handler, handler._handler_name()))
         self.env["mrp.machine.event.posting"].flush_model()
         self.env.cr.execute(
-            "SELECT event_id, handler, state FROM mrp_machine_event_posting WHERE event_id = ANY(%s)", [events.ids]
+            """SELECT event_id, handler, state, released_by IS NOT NULL AND reason IS DISTINCT FROM 'by_person'
+                 FROM mrp_machine_event_posting WHERE event_id = ANY(%s)""",
+            [events.ids],
         )
-        due, known = defaultdict(set), set()
-        for event_id, name, state in self.env.cr.fetchall():
+        due, known, released = defaultdict(set), set(), set()
+        for event_id, name, state, is_released in self.env.cr.fetchall():
             known.add((event_id, name))
+            if is_released:
+                released.add(event_id)
             if state == "received":  # a person, or a pause after a technical error, lets it be tried again
                 due[name].add(event_id)
         aside = defaultdict(list)
@@ -261,7 +265,8 @@ class MachinePoster(models.AbstractModel):
             for name in names:
                 if (event.id, name) in known:
                     continue
-                if event.disposition == "held":
+                # What a person found right once is not held again for an effect that comes later.
+                if event.disposition == "held" and event.id not in released:
                     aside[name, "held", event.reason].append(event.id)
                 else:
                     due[name].add(event.id)
@@ -315,7 +320,11 @@ class MachinePoster(models.AbstractModel):
         try:
             with self.env.cr.savepoint():
                 posting = handler._post(group, entries.with_env(handler.env))
-                self._note(name, entries.event_id.ids, "posted", message=posting.summary, posting=posting)
+                if isinstance(posting, Outcome):
+                    # Returned and not raised: what was written by now stays, and goes with its row.
+                    self._note(name, entries.event_id.ids, *self._ending(posting))
+                else:
+                    self._note(name, entries.event_id.ids, "posted", message=posting.summary, posting=posting)
                 self.env.flush_all()
                 self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
             return

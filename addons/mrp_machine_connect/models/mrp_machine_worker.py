@@ -34,7 +34,6 @@ class MachineWorker(models.Model):
     )
     replaced_by_id = fields.Many2one(
         "mrp.machine.worker",
-        string="Replaced By",
         readonly=True,
         ondelete="set null",
         index="btree_not_null",
@@ -78,10 +77,11 @@ class MachineWorker(models.Model):
         free = alive - self.search([("replaced_by_id", "in", alive.ids)]).replaced_by_id
         for worker in gone:
             heir = free.filtered(
-                lambda other, worker=worker: other._host() == worker._host()
-                and other.started
-                and other.started > worker.last_seen
+                lambda other, worker=worker: (
+                    other._host() == worker._host() and other.started and other.started > worker.last_seen
+                )
             )[:1]
-            worker.replaced_by_id = heir
-            free -= heir
+            if heir:
+                worker.replaced_by_id = heir
+                free -= heir
         return gone.filtered(lambda worker: not worker.replaced_by_id)

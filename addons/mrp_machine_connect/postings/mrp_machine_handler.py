@@ -87,7 +87,7 @@ class MachineHandler(models.AbstractModel):
         :param group: what :meth:`_group` returned
         :param rows: the mrp.machine.queue entries of the group; their events and machine are read before anything is
             written, for whoever works on documents has no right to the queue
-        :return: the mrp.machine.posting that :meth:`_posting` made
+        :return: the mrp.machine.posting that :meth:`_posting` made, or an Outcome that waits while what was written stays
         :raise Outcome: not yet, or not at all; with several events each is then tried alone
         """
         raise NotImplementedError

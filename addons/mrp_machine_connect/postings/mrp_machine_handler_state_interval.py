@@ -80,9 +80,53 @@ class MachineHandlerStateInterval(models.AbstractModel):
     def _post(self, group, rows):
         event = rows.event_id
         machine = event.machine_id
-        state, reason, code = self._state_of(event)
+        waiting = None
+        try:
+            state, reason, code = self._state_of(event)
+        except Waiting as unmapped:
+            # The former state is over all the same: from here on the time is nobody's, until the word has a meaning.
+            state, reason, code, waiting = "unknown", "", self.env["mrp.machine.code"], unmapped
+        said = {
+            "state": state,
+            "reason": reason,
+            "raw_value": (event.data or {}).get("raw_value"),
+            "loss_id": code.loss_id.id,
+            "event_id": event.id,
+        }
         # sudo: the timeline is the poster's own; people only read it
         timeline = self.env["mrp.machine.interval"].sudo()
+        interval = timeline.search([("machine_id", "=", machine.id), ("event_id", "=", event.id)], order="start_us")
+        if not interval:
+            interval = self._splice(timeline, event, said, waiting)
+        elif not waiting:
+            # It stood there as unknown, in several pieces where the order changed meanwhile.
+            interval.write(said)
+            interval._schedule_projection()
+        if waiting:
+            return waiting
+        status = machine.sudo().status_id  # sudo: the hot row is the engine's own
+        if (status.state, status.reason or "") != (state, reason):
+            # The hot row showed what the event said when it came, or nothing of one that was held. It refuses older
+            # news, and is left alone where it is right: the next poll writes it while this posting goes on.
+            self.env["mrp.machine.event"].sudo()._show_state(machine, state, reason, event.occurred)
+        interval = interval[:1]
+        return self._posting(
+            rows,
+            self.env._("%(machine)s: %(state)s", machine=machine.name, state=interval._state_label()),
+            interval,
+            production_id=interval.production_id.id,
+            workorder_id=interval.workorder_id.id,
+        )
+
+    @api.model
+    def _splice(self, timeline, event, said, waiting):
+        """Let a state begin in the timeline at the moment of its event, and return its interval.
+
+        :param dict said: the values of the interval that the event knows of
+        :param waiting: why the meaning of the event is not known yet, or None
+        :raise Ignored: the machine was in this state already
+        """
+        machine = event.machine_id
         at = event.occurred_us
         current = timeline.search(
             [
@@ -95,8 +139,10 @@ class MachineHandlerStateInterval(models.AbstractModel):
             order="start_us desc",
             limit=1,
         )
-        if current and current.state == state and (current.reason or "") == reason:
+        if current and self._says_the_same(current, said, waiting):
             raise Ignored("no_change", self.env._("The machine was in this state already."))
+        if current.start_us == at and current.event_id.id > event.id:
+            raise Ignored("no_change", self.env._("The machine took this back at the same moment."))
         end = current.end_us
         if not current:
             following = timeline.search(
@@ -106,17 +152,13 @@ class MachineHandlerStateInterval(models.AbstractModel):
         again = self._said_again(current, at) if current else None
         production, workorder = machine._order_for_time(event)
         values = {
+            **said,
             "machine_id": machine.id,
             "workcenter_id": machine.workcenter_id.id,
-            "state": state,
-            "reason": reason,
-            "raw_value": (event.data or {}).get("raw_value"),
             "start_us": at,
             "end_us": end or False,
             "production_id": production.id,
             "workorder_id": workorder.id,
-            "loss_id": code.loss_id.id,
-            "event_id": event.id,
         }
         former = {
             **values,
@@ -138,13 +180,15 @@ class MachineHandlerStateInterval(models.AbstractModel):
             rest = timeline.create({**former, "start_us": again.occurred_us, "event_id": again.id})
             rest._schedule_projection()
         (current | interval)._schedule_projection()
-        if state != (event.data or {}).get("state"):
-            # The hot row showed what the event said when it came; since then somebody mapped the code.
-            self.env["mrp.machine.event"].sudo()._show_state(machine, state, reason, event.occurred)
-        return self._posting(
-            rows,
-            self.env._("%(machine)s: %(state)s", machine=machine.name, state=interval._state_label()),
-            interval,
-            production_id=production.id,
-            workorder_id=workorder.id,
-        )
+        return interval
+
+    @api.model
+    def _says_the_same(self, interval, said, waiting):
+        """Return whether what an event says of the state is what its interval says already.
+
+        A word without a meaning is never the same as another, nor as a state that is unknown for a reason: each may come
+        to mean something else.
+        """
+        if waiting or not self._is_known(interval.event_id):
+            return False
+        return interval.state == said["state"] and (interval.reason or "") == said["reason"]

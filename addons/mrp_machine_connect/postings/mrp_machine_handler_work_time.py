@@ -25,7 +25,10 @@ class MachineHandlerWorkTime(models.AbstractModel):
         machine = rows.machine_id
         # sudo: the timeline is the poster's own; the time lines themselves are written as the service user
         intervals = (
-            self.env["mrp.machine.interval"].sudo().search([("machine_id", "=", machine.id), ("is_due", "=", True)])
+            self.env["mrp.machine.interval"]
+            .sudo()
+            .search([("machine_id", "=", machine.id), ("is_due", "=", True)])
+            ._bookable()
         )
         lines = intervals._project(self.env)
         return self._posting(

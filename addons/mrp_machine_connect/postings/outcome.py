@@ -1,4 +1,9 @@
-"""How the effect of an event may end other than by being posted. Handlers raise these; the poster writes them down."""
+"""How the effect of an event may end other than by being posted. Handlers raise these; the poster writes them down.
+
+A handler that raises one has done nothing: what it wrote is undone. One that returns it from ``_post`` has done what can
+be done by now, and that stays: the state of a machine whose word nobody knows is *unknown* from that moment on, although
+its event still waits.
+"""
 
 
 class Outcome(Exception):

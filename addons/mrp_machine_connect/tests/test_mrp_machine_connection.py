@@ -1,5 +1,7 @@
 from datetime import datetime, timedelta, timezone
 
+from psycopg2 import IntegrityError
+
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -97,7 +99,12 @@ class TestMachineConnection(MachineConnectCommon):
     def test_an_interval_is_a_number_of_seconds(self):
         connection = self.connect(polled_by="worker")
         for interval in (0.001, float("nan"), float("inf"), 1e12):
-            with self.subTest(interval), mute_logger("odoo.sql_db"), self.assertRaises(Exception), self.cr.savepoint():
+            with (
+                self.subTest(interval),
+                mute_logger("odoo.sql_db"),
+                self.assertRaises(IntegrityError),
+                self.cr.savepoint(),
+            ):
                 connection.interval = interval
                 connection.flush_recordset()
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from psycopg2 import IntegrityError
 
 from odoo.tests import tagged
@@ -183,6 +185,213 @@ class TestMachineInterval(MachineConnectCommon):
         self.assertEqual(self.states(events, "state_interval"), ["posted", "posted"])
         self.assertEqual(self.timeline(), [("running", 0, 100), ("setup", 100, None)])
 
+    def map_code(self, code, state, **values):
+        return self.env["mrp.machine.code"].create(
+            {"machine_id": self.machine.id, "kind": "state", "code": code, "state": state, **values}
+        )
+
+    def unmapped_state(self, word, seconds):
+        return self.state("unknown", seconds, raw=word, unmapped=word)
+
+    def extend(self):
+        """Let the time grow as the scheduled action does, in the transaction of the test."""
+        self.env["mrp.machine.poster"]._extend(self.env.cr, self.machine.id)
+        self.env.invalidate_all()
+
+    def test_an_unmapped_state_ends_the_former_at_once_and_is_nobodys_time(self):
+        event = self.receive(self.machine, self.state("running", 0), self.unmapped_state("42", 600))[1]
+        self.post()
+        self.machine.status_id.last_seen = self.at(7200).replace(tzinfo=None)
+        self.extend()
+
+        self.assertEqual(self.timeline(), [("running", 0, 600), ("unknown", 600, None)])
+        self.assertEqual(self.lines(), [("Fully Productive Time", 600, True)])
+        self.assertEqual(self.rows(event, "state_interval").state, "waiting")
+        self.assertEqual(self.rows(event, "state_interval").detail, "state:42")
+
+        self.rows(event, "state_interval").action_retry()
+        self.post()
+        self.assertEqual(
+            self.timeline(), [("running", 0, 600), ("unknown", 600, None)], "tried again, still not mapped"
+        )
+        self.assertEqual(self.rows(event, "state_interval").state, "waiting")
+
+    def test_a_code_mapped_later_gives_its_time_a_meaning_and_books_it(self):
+        self.receive(
+            self.machine,
+            self.state("running", 0),
+            self.unmapped_state("42", 600),
+            self.unmapped_state("43", 900),
+            self.state("running", 1800),
+        )
+        self.post()
+        self.assertEqual(
+            self.timeline(),
+            [("running", 0, 600), ("unknown", 600, 900), ("unknown", 900, 1800), ("running", 1800, None)],
+        )
+
+        self.map_code("43", "setup")
+        self.map_code("42", "fault", label="Jam")
+        self.post()
+
+        self.assertEqual(
+            self.timeline(),
+            [("running", 0, 600), ("fault", 600, 900), ("setup", 900, 1800), ("running", 1800, None)],
+        )
+        self.assertEqual(
+            self.lines(),
+            [
+                ("Fully Productive Time", 600, True),
+                ("Equipment Failure", 300, False),
+                ("Setup and Adjustments", 900, False),
+            ],
+        )
+        self.assertEqual(self.machine.state, "running")
+
+    def test_an_unmapped_state_that_is_ignored_stays_unknown(self):
+        event = self.receive(
+            self.machine, self.state("running", 0), self.unmapped_state("42", 600), self.state("running", 900)
+        )[1]
+        self.post()
+
+        self.rows(event, "state_interval")._ignore("a test of the program")
+        self.map_code("42", "running")
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 600), ("unknown", 600, 900), ("running", 900, None)])
+        self.assertEqual(self.lines(), [("Fully Productive Time", 600, True)])
+
+    def test_an_unmapped_state_that_comes_late_splices_in(self):
+        self.receive(self.machine, self.state("running", 0), self.state("running", 120))
+        self.post()
+        self.receive(self.machine, self.unmapped_state("42", 60))
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 60), ("unknown", 60, 120), ("running", 120, None)])
+
+    def test_what_is_unknown_for_a_reason_is_not_what_a_word_may_come_to_mean(self):
+        self.receive(self.machine, self.unmapped_state("42", 0), self.state("unknown", 100))
+        self.post()
+        self.map_code("42", "fault")
+        self.post()
+
+        self.assertEqual(self.timeline(), [("fault", 0, 100), ("unknown", 100, None)])
+
+    def test_an_unmapped_state_keeps_the_orders_that_its_time_was_given_to(self):
+        other = self.make_order(100)
+        self.receive(self.machine, self.unmapped_state("42", 0))
+        self.post()
+        self.env["mrp.machine.loading"]._load(
+            self.machine, other, other.workorder_ids, self.at(600).replace(tzinfo=None)
+        )
+        self.map_code("42", "running")
+        self.receive(self.machine, self.state("off", 900))
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 600), ("running", 600, 900), ("off", 900, None)])
+        lines = self.workcenter.time_ids.sorted("date_start")
+        self.assertEqual(
+            [(line.workorder_id, line.duration) for line in lines], [(self.workorder, 10), (other.workorder_ids, 5)]
+        )
+
+    def test_a_later_word_of_the_same_moment_is_not_overruled_by_a_code_mapped_later(self):
+        self.receive(self.machine, self.unmapped_state("42", 100), self.state("running", 100))
+        self.post()
+        self.map_code("42", "fault")
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 100, None)])
+        self.assertEqual(self.machine.state, "running")
+
+    def test_the_timeline_says_in_words_why_a_state_is_so(self):
+        self.receive(
+            self.machine,
+            self.state("unknown", 0, reason="no_contact"),
+            self.state("held", 100, reason="Door open"),
+            self.state("running", 200),
+        )
+        self.post()
+
+        timeline = self.machine.interval_ids.sorted("start_us")
+        self.assertEqual(timeline.mapped("reason"), ["no_contact", "Door open", ""])
+        said = timeline.mapped("reason_words")
+        self.assertNotIn("no_contact", said[0])
+        self.assertIn("could not be reached", said[0])
+        self.assertEqual(said[1], "Door open")
+        self.assertFalse(said[2])
+
+    def hold(self, event):
+        """Return an event of the poller as one whose moment is in doubt."""
+        return replace(event, held="clock_late")
+
+    def test_a_released_state_shows_on_the_machine(self):
+        self.receive(self.machine, self.state("running", 0))
+        held = self.receive(self.machine, self.hold(self.state("fault", 100)))
+        self.post()
+        self.assertEqual(self.machine.status_id.state, "running")
+
+        held.posting_ids.action_release()
+        self.post()
+
+        self.assertEqual(self.timeline(), [("running", 0, 100), ("fault", 100, None)])
+        self.assertEqual(self.machine.status_id.state, "fault")
+
+    def test_a_released_state_does_not_hide_newer_news(self):
+        held = self.receive(self.machine, self.hold(self.state("fault", 100)))
+        self.receive(self.machine, self.state("running", 200))
+        self.post()
+
+        held.posting_ids.action_release()
+        self.post()
+
+        self.assertEqual(self.machine.state, "running")
+
+    def test_a_state_released_for_the_timeline_alone_is_not_booked_yet(self):
+        held = self.receive(self.machine, self.hold(self.state("fault", 0)))
+        self.post()
+        self.rows(held, "state_interval").action_release()
+        self.receive(self.machine, self.state("off", 600))
+        self.post()
+        self.extend()
+        self.assertEqual(self.timeline(), [("fault", 0, 600), ("off", 600, None)])
+        self.assertEqual(self.lines(), [])
+
+        self.rows(held, "work_time").action_release()
+        self.post()
+
+        self.assertEqual(self.lines(), [("Equipment Failure", 600, False)])
+
+    def test_a_held_state_that_is_released_is_not_held_again_for_its_time(self):
+        held = self.receive(self.machine, self.hold(self.unmapped_state("42", 0)))
+        self.receive(self.machine, self.state("off", 600))
+        self.post()
+        held.posting_ids.action_release()
+        self.post()
+        self.assertEqual(held.posting_ids.mapped("state"), ["waiting"])
+
+        self.map_code("42", "fault")
+        self.post()
+
+        self.assertEqual(set(held.posting_ids.mapped("state")), {"posted"})
+        self.assertEqual(self.lines(), [("Equipment Failure", 600, False)])
+
+    def test_time_that_a_person_ignored_is_never_booked(self):
+        self.machine.write({"pause_until": "2099-01-01 00:00:00", "pause_reason": "Trial run"})
+        events = self.receive(self.machine, self.state("running", 0), self.state("fault", 7200))
+        self.post()
+        self.assertEqual(self.states(events, "work_time"), ["waiting", "waiting"])
+        self.rows(events, "work_time")._ignore("trial run, do not book")
+        self.assertFalse(self.machine.interval_ids.filtered("is_due"))
+
+        self.machine.action_resume()
+        self.receive(self.machine, self.state("running", 7500), self.state("off", 8100))
+        self.post()
+        self.extend()
+
+        self.assertEqual(self.timeline()[:2], [("running", 0, 7200), ("fault", 7200, 7500)])
+        self.assertEqual(self.lines(), [("Fully Productive Time", 600, True)])
+        self.assertFalse(self.machine.interval_ids.filtered("is_due"))
+
     def test_an_unmapped_state_is_one_exception_and_its_time_is_booked_once_it_is_mapped(self):
         events = self.receive(
             self.machine,
@@ -251,7 +460,7 @@ class TestMachineInterval(MachineConnectCommon):
         self.post()
 
         self.assertEqual(rows.mapped("state"), ["posted", "posted", "waiting"])
-        self.assertEqual(self.timeline(), [("running", 0, 100), ("fault", 100, None)])
+        self.assertEqual(self.timeline(), [("running", 0, 100), ("fault", 100, 200), ("unknown", 200, None)])
         self.assertEqual(self.states(events, "work_time"), ["posted", "posted"])
         # No table knows 77: it stays a matter for whoever maps codes.
         self.assertIn("Map the code", rows[2].remedy)

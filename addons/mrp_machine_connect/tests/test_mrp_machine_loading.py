@@ -216,6 +216,7 @@ class TestTakeOver(LoadingCase):
     def test_they_can_be_moved_on_and_back(self):
         self.load(self.second, 1800)
         self.post()
+        self.assertEqual(self.made(self.first, self.second), [20, 40])
         self.load(self.first, 1800)
         self.post()
 

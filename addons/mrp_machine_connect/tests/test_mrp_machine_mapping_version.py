@@ -72,9 +72,7 @@ class TestMachineMappingVersion(MachineConnectCommon):
         company = self.env["res.company"].create({"name": "The other plant"})
         before = self.versions()
 
-        self.env["mrp.machine.code"].create(
-            {"kind": "state", "code": "78", "state": "fault", "company_id": company.id}
-        )
+        self.env["mrp.machine.code"].create({"kind": "state", "code": "78", "state": "fault", "company_id": company.id})
 
         self.assertEqual(self.versions(), before)
 

@@ -96,6 +96,18 @@ class TestChangedByHand(OrderQuantityCommon):
 
         self.assertEqual((self.order.qty_producing, self.ledger(self.order).by_hand), (5, -10))
 
+    def test_a_second_machine_counts_on_from_a_work_order_that_is_set_to_nothing(self):
+        second = self.make_machine("t-second", workcenter=self.workcenter)
+        self.env["mrp.machine.loading"]._load(second, self.order, self.workorder, self.at(0).replace(tzinfo=None))
+        self.counted(10)
+        self.workorder.qty_produced = 0
+
+        for event in (self.count(1, kind="reject", seconds=90), self.count(4, seconds=91)):
+            self.receive(second, event)
+            self.post(second)
+
+        self.assertEqual(self.order.qty_producing, 4)
+
     def test_on_an_order_of_several_steps_it_stays_beside_them(self):
         order, press, pack = self.order_of_two_steps()
         self.counted(12)
@@ -125,6 +137,21 @@ class TestChangedByHand(OrderQuantityCommon):
 
         self.assertEqual(self.order.qty_producing, 12)
         self.assertEqual(sum(self.ledger(self.order).mapped("by_hand")), -2)
+
+    def test_a_second_machine_that_joins_knows_what_was_entered_on_the_order(self):
+        order, press, pack = self.order_of_two_steps()
+        second = self.make_machine("t-second", workcenter=self.workcenter)
+        self.env["mrp.machine.loading"]._load(second, order, press, self.at(1).replace(tzinfo=None))
+        self.counted(12)
+        pack.qty_produced = 10
+        self.enter(order, 8)
+        self.counted(5, seconds=90)
+
+        self.receive(second, self.count(4, seconds=120))
+        self.post(second)
+
+        self.assertEqual((press.qty_produced, order.qty_producing), (21, 8))
+        self.assertEqual(sum(self.ledger(order).mapped("by_hand")), -2)
 
     def test_a_full_quantity_from_before_the_machine_counted_is_nobodys_word(self):
         order = self.make_order(200, bom=self.bench_bom())

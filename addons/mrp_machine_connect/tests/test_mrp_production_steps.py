@@ -175,6 +175,17 @@ class TestMachineFedSteps(MachineConnectCommon):
 
         self.assertEqual(self.booked(order), (9, 12, 36))
 
+    def test_an_order_that_was_counted_on_stays_fed_when_its_machines_only_observe(self):
+        order, steps = self.steps("Press", "Drill", fed=("Press", "Drill"))
+        self.counted(12)
+        (self.machine | self.idle_machine).posting_mode = "observe"
+
+        steps["Drill"].button_start()
+        self.assertEqual(order.qty_producing, 0)
+        self.close(order)
+
+        self.assertEqual(self.booked(order)[:2], (12, 12))
+
     def test_closing_takes_the_count_where_the_step_without_any_was_cancelled(self):
         order, steps = self.steps("Press", "Drill", fed=("Press", "Drill"))
         self.counted(12)

@@ -153,6 +153,13 @@ class TestWorkorderElsewhere(MachineConnectCommon):
 
                 self.assertEqual((self.order.state, self.order.qty_produced), ("done", 12))
 
+    def test_an_archived_machine_stays_out_where_archived_records_are_looked_at(self):
+        self.archived()
+
+        self.workorder.with_context(active_test=False).button_start()
+
+        self.assertEqual(self.order.qty_producing, 1000)
+
     def test_an_order_that_still_runs_until_later_is_fed(self):
         self.workorder.workcenter_id = self.env["mrp.workcenter"].create(
             {"name": "Bench", "resource_calendar_id": False}

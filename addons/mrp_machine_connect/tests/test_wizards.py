@@ -197,6 +197,24 @@ class TestConnectWizard(WizardCase):
         self.click(wizard, "action_connect")
         self.assertEqual(wizard.read_line_ids.mapped("understood"), ["48211"])
 
+    def test_a_request_that_the_server_repeats_makes_no_second_machine(self):
+        wizard = self.wizard(
+            step="drives",
+            host="127.0.0.1",
+            port=self.device.port,
+            code="ONCE",
+            counter_address="holding:2",
+            fastest_cycle=1,
+        )
+        self.click(wizard, "action_connect")
+        made = wizard.machine_id
+
+        self.click(wizard, "action_connect")
+
+        self.assertEqual((wizard.step, wizard.problem, wizard.machine_id), ("done", False, made))
+        self.assertEqual(wizard.read_line_ids.mapped("understood"), ["48211"])
+        self.assertEqual(self.env["mrp.machine"].search([("code", "=", "ONCE")]), made)
+
     def test_without_any_signal_it_ends_at_the_machine(self):
         wizard = self.wizard(step="drives", host="127.0.0.1", port=self.device.port)
 

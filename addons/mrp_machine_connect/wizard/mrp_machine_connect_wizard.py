@@ -334,27 +334,32 @@ class MachineConnectWizard(models.TransientModel):
         """Make the machine with connection, signals and codes, and read it live.
 
         Each in a transaction of its own: the live read takes the lease of the endpoint, and must not wait for rows that
-        this very request has not committed yet.
+        this very request has not committed yet. A poller that takes up the new machine at once can make the server
+        repeat the request; it finds the machine made then, and reads.
         """
         self.ensure_one()
         try:
-            self._check_machine()
-            if self.asks_cycle and self.fastest_cycle <= 0:
-                raise UserError(
-                    self.env._(
-                        "Fastest Cycle (s): enter the seconds that a piece takes at the very least. Without it, a counter "
-                        "that jumps cannot be told from production."
-                    )
-                )
-            with self.env.registry.cursor() as cr:
-                wizard = self.with_env(self.env(cr=cr))
-                wizard.write({"machine_id": wizard._make().id, "step": "done", "problem": False})
+            if not self.machine_id:
+                self._check_drives()
+                with self.env.registry.cursor() as cr:
+                    wizard = self.with_env(self.env(cr=cr))
+                    wizard.write({"machine_id": wizard._make().id, "step": "done", "problem": False})
         except UserError as wrong:
             return self._stay(str(wrong))
         except IntegrityError as wrong:
             return self._stay(str(wrong.diag.message_primary))
         with self.env.registry.cursor() as cr:
             return self.with_env(self.env(cr=cr)).action_read()
+
+    def _check_drives(self):
+        self._check_machine()
+        if self.asks_cycle and self.fastest_cycle <= 0:
+            raise UserError(
+                self.env._(
+                    "Fastest Cycle (s): enter the seconds that a piece takes at the very least. Without it, a counter that "
+                    "jumps cannot be told from production."
+                )
+            )
 
     def _make(self):
         """Make machine, connection, signals and codes; return the machine."""

@@ -98,7 +98,7 @@ class MachineSignalImport(models.TransientModel):
         string="Change Signals That Exist Already",
         help="A row with the name of a signal that the machine has already changes that signal; otherwise it is an error.",
     )
-    line_ids = fields.One2many("mrp.machine.signal.import.line", "import_id")
+    line_ids = fields.One2many("mrp.machine.signal.import.line", "import_id", string="Row")
     good_count = fields.Integer(compute="_compute_counts")
     bad_count = fields.Integer(compute="_compute_counts")
     message = fields.Char(readonly=True, help="What the last import made, until the rows change.")

@@ -1,5 +1,6 @@
 from . import (
     mrp_machine,
+    mrp_machine_loading,
     mrp_production,
     quality_machine_alert,
 )

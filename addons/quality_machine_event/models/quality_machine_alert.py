@@ -209,6 +209,78 @@ class QualityMachineAlert(models.Model):
             vals["last_occurred"] = last
         self.write(vals)
 
+    @api.model
+    def _give_to_order(self, machine, production, workorder, start, end):
+        """Give an order the rejects that were counted on the machine alone, before anybody said that the order ran then.
+
+        What a person is done with stays where it is.
+
+        :param start: naive UTC
+        :param end: naive UTC; False for all since then
+        """
+        # sudo: effects and their postings are the poster's own
+        effects = self.env["mrp.machine.event.posting"].sudo()
+        domain = [
+            ("machine_id", "=", machine.id),
+            ("handler", "=", "quality_alert"),
+            ("state", "=", "posted"),
+            ("posting_id.production_id", "=", False),
+            ("event_id.occurred", ">=", start),
+        ]
+        if end:
+            domain.append(("event_id.occurred", "<", end))
+        effects = effects.search(domain)
+        # Who may load an order need not be allowed to write alerts: it is done in the name of the effects' own user.
+        machine = self.env["mrp.machine.poster"]._service(machine)
+        orders = machine._orders_at(effects.event_id)
+        effects = effects.filtered(
+            lambda effect: (
+                isinstance(orders[effect.event_id.id], tuple)
+                and orders[effect.event_id.id][:2] == (production, workorder)
+            )
+        )
+        alerts = machine.env[self._name].browse(effects.posting_id.mapped("res_id")).exists()
+        for alert in alerts.filtered(lambda alert: alert.state != "done" and not alert.production_id):
+            alert._move(
+                effects.filtered(lambda effect, alert=alert: effect.posting_id.res_id == alert.id),
+                production,
+                workorder,
+            )
+
+    def _move(self, effects, production, workorder):
+        """Move what some effects counted on this alert to the one of an order: all of it, or so many pieces."""
+        self.ensure_one()
+        handler = self.env["mrp.machine.handler.quality_alert"]
+        order = {"production_id": production.id, "workorder_id": workorder.id}
+        events = effects.event_id.sorted("occurred_us")
+        pieces = sum(map(handler._pieces, events))
+        alert = self._counting(self.machine_id, production, events[-1].occurred)
+        if not alert and pieces == self.reject_count:
+            self.write(order)
+            effects.posting_id.write(order)
+            return
+        span = {"first_occurred": events[0].occurred, "last_occurred": events[-1].occurred}
+        alert = alert or self.create({"machine_id": self.machine_id.id, "origin": "machine", **order, **span})
+        alert._count(pieces, *span.values())
+        self._count(-pieces, None, None)
+        posting = effects.posting_id[:1].copy(
+            {
+                **order,
+                "res_id": alert.id,
+                "quantity": pieces,
+                "occurred_from": events[0].occurred,
+                "occurred_to": events[-1].occurred,
+                "summary": handler._summarize(pieces, alert),
+                "explanation": self.env._("The order was loaded for that time later; counted on %s before.", self.name),
+            }
+        )
+        for former in effects.posting_id:
+            moved = effects.filtered(lambda effect, former=former: effect.posting_id == former)
+            former.quantity -= sum(map(handler._pieces, moved.event_id))
+        effects.write({"posting_id": posting.id, "message": posting.summary})
+        if not self.reject_count:
+            self.action_done()
+
     # Buttons
 
     def action_start(self):

@@ -157,6 +157,62 @@ class TestQualityMachineAlert(MachineConnectCommon):
         self.assertEqual((len(alert), alert.reject_count), (1, 3))
         self.assertFalse(alert.production_id or alert.product_id)
 
+    def load_idle(self, order, seconds):
+        self.env["mrp.machine.loading"]._load(self.idle_machine, order, order.workorder_ids, self.naive(seconds))
+
+    def test_an_order_loaded_for_the_past_takes_the_alert_of_the_machine_over(self):
+        events = self.receive_and_post(self.rejects(2, 100), self.rejects(1, 110, before=2), machine=self.idle_machine)
+        alert = self.alerts(self.idle_machine)
+        order = self.make_order(100)
+
+        self.load_idle(order, 90)
+        self.receive_and_post(self.rejects(2, 300, before=3), machine=self.idle_machine)
+
+        self.assertEqual(self.alerts(self.idle_machine), alert)
+        self.assertEqual((alert.production_id, alert.workorder_id), (order, order.workorder_ids))
+        self.assertEqual((alert.product_id, alert.reject_count), (self.product, 5))
+        self.assertEqual(self.rows(events, "quality_alert").posting_id.production_id, order)
+
+    def test_an_order_loaded_for_the_past_takes_only_the_rejects_of_its_time(self):
+        events = self.receive_and_post(self.rejects(2, 100), self.rejects(3, 200, before=2), machine=self.idle_machine)
+        general = self.alerts(self.idle_machine)
+        order = self.make_order(100)
+
+        self.load_idle(order, 150)
+        self.load_idle(order, 150)
+
+        own = self.alerts(self.idle_machine) - general
+        self.assertEqual((general.reject_count, general.state, general.production_id.id), (2, "new", False))
+        self.assertEqual((own.production_id, own.reject_count), (order, 3))
+        self.assertEqual((own.first_occurred, own.last_occurred), (self.naive(200), self.naive(200)))
+        postings = self.rows(events, "quality_alert").mapped("posting_id")
+        self.assertEqual(sorted(postings.mapped("quantity")), [2, 3])
+        self.assertEqual((general.event_count, own.event_count), (1, 1))
+
+    def test_rejects_join_the_alert_that_the_order_has_already(self):
+        order = self.make_order(100)
+        self.receive_and_post(self.rejects(3, 100), machine=self.idle_machine)
+        general = self.alerts(self.idle_machine)
+        self.load_idle(order, 300)
+        self.receive_and_post(self.rejects(2, 400, before=3), machine=self.idle_machine)
+
+        self.env["mrp.machine.loading"]._unload(self.idle_machine, self.naive(500))
+        self.load_idle(order, 50)
+
+        own = self.alerts(self.idle_machine) - general
+        self.assertEqual((own.production_id, own.reject_count, own.first_occurred), (order, 5, self.naive(100)))
+        self.assertEqual((general.reject_count, general.state), (0, "done"))
+
+    def test_what_a_person_is_done_with_stays(self):
+        self.receive_and_post(self.rejects(2, 100), machine=self.idle_machine)
+        alert = self.alerts(self.idle_machine)
+        alert.action_done()
+
+        self.load_idle(self.make_order(100), 50)
+
+        self.assertEqual(self.alerts(self.idle_machine), alert)
+        self.assertEqual((alert.reject_count, alert.production_id.id), (2, False))
+
     def test_an_observed_machine_makes_no_alert(self):
         self.machine.posting_mode = "observe"
 
