@@ -254,7 +254,9 @@ class MachineConnection(models.Model):
         """Refuse two pollers on one address: the second client would kill the first."""
         key = self._endpoint_key()
         # sudo: the address may belong to a machine of another company; only the fact is told
-        others = self.sudo().search([("id", "!=", self.id), ("polled_by", "!=", self.polled_by)])
+        others = self.sudo().search(
+            [("id", "!=", self.id), ("polled_by", "!=", self.polled_by), ("machine_id.active", "=", True)]
+        )
         for other in others:
             if other._endpoint_key() == key:
                 raise ValidationError(

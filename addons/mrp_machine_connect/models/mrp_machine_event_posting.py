@@ -1,3 +1,5 @@
+from datetime import datetime, timezone
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -230,11 +232,16 @@ class MachineEventPosting(models.Model):
     def action_load_order(self):
         """Open *Load order* on the machine, from the moment of this event on."""
         action = self.machine_id.action_load_order()
-        action["context"] = {
-            **action["context"],
-            "default_date_start": min(self.mapped("occurred")).replace(microsecond=0),
-        }
+        began = min(row._began() for row in self)
+        action["context"] = {**action["context"], "default_date_start": began.replace(microsecond=0)}
         return action
+
+    def _began(self):
+        """Return from when on an order must have been there for this effect: where nobody looked, the last look."""
+        window = (self.event_id.data or {}).get("window")
+        if self.reason == "spans_change" and window:
+            return datetime.fromisoformat(window[0]).astimezone(timezone.utc).replace(tzinfo=None)
+        return self.occurred
 
     def action_document(self):
         """Open the document that carries the effect."""

@@ -151,8 +151,13 @@ class TestMachineEvent(MachineConnectCommon):
     def test_the_search_for_what_is_open_begins_at_the_open_effects(self):
         self.receive(self.idle_machine, self.count(3))
         self.post()
-        # So few rows would be read through anyway; the question is what may be used when they are many.
-        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        # PostgreSQL chooses by how much there is: many events whose effects are done.
+        done = self.receive(self.machine, self.count(3))
+        self.post()
+        numbers = "SELECT generate_series(1000001, 1005000) AS n"
+        self._copy_row("mrp_machine_event", done.id, numbers, uid="uid || '-' || n", sequence="n")
+        ids = "SELECT id AS n FROM mrp_machine_event WHERE sequence > 1000000"
+        self._copy_row("mrp_machine_event_posting", self.rows(done).id, ids, event_id="n")
 
         for states in (("failed", "held", "waiting"), ("received",), ("waiting",)):
             with self.subTest(states=states):
@@ -160,6 +165,21 @@ class TestMachineEvent(MachineConnectCommon):
                 self.env.cr.execute(SQL("EXPLAIN %s", query.select()))
                 plan = "\n".join(line for (line,) in self.env.cr.fetchall())
                 self.assertRegex(plan, "Index Scan (using|on) mrp_machine_event_posting_(open|exceptions)")
+
+    def _copy_row(self, table, row_id, numbers, **changed):
+        """Copy a row of a table once for each ``n`` of a query, and let PostgreSQL know how many there are now."""
+        self.env.cr.execute(
+            """SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns
+                WHERE table_name = %s AND column_name <> ALL(%s)""",
+            [table, ["id", *changed]],
+        )
+        (columns,) = self.env.cr.fetchone()
+        self.env.cr.execute(
+            f"""INSERT INTO {table} ({columns}, {", ".join(changed)})
+                SELECT {columns}, {", ".join(changed.values())} FROM {table}, ({numbers}) numbers
+                 WHERE {table}.id = {row_id}"""
+        )
+        self.env.cr.execute(f"ANALYZE {table}")
 
     def correct(self, event, **changes):
         """Press *Correct* on an event, change what is proposed, and let it be posted."""

@@ -48,6 +48,13 @@ class TestOrderChangeInAnOutage(MachineConnectCommon):
                       f"320 pieces on {latter}.", row.message)  # fmt: skip
         self.assertFalse(self.latter.workorder_ids.qty_produced)
 
+    def test_load_order_proposes_the_time_from_when_nobody_looked(self):
+        self.ran(self.latter, 4800)
+
+        action = self.outage(10, 3600, 7200).action_load_order()
+
+        self.assertEqual(action["context"]["default_date_start"], self.naive(3600))
+
     def test_an_order_that_began_in_the_outage_makes_it_uncertain_too(self):
         self.ran(self.latter, 4800)
 
