@@ -2,7 +2,7 @@ import logging
 import time
 from collections import defaultdict
 
-from psycopg2 import OperationalError
+from psycopg2 import InterfaceError, OperationalError
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
@@ -92,6 +92,8 @@ class MachinePoster(models.AbstractModel):
                     return False
                 try:
                     progress |= self._post_machine_locked(registry, machine_id, products)
+                except InterfaceError:
+                    raise  # the database is away, for all machines
                 except Exception:  # one machine's trouble must not keep the others' events
                     _logger.exception("events of machine %s could not be posted", machine_id)
             if not progress:
@@ -328,8 +330,8 @@ class MachinePoster(models.AbstractModel):
                 self.env.flush_all()
                 self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
             return
-        except OperationalError:
-            raise  # the whole transaction is to be tried again
+        except (OperationalError, InterfaceError):
+            raise  # the whole transaction is to be tried again; a line that is cut cannot even roll back
         except (Outcome, UserError) as refused:
             if len(entries) == 1:
                 self._note(name, entries.event_id.ids, *self._ending(refused))
