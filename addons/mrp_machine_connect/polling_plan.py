@@ -1,6 +1,6 @@
 """What does the poller hold of a connection and of its signals between two reads?"""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .machine_connect.mapping import Interpreter
 from .machine_connect.polling import PollJob
@@ -40,4 +40,3 @@ class Plan:
     due: float = 0.0
     status_written: float = float("-inf")
     skipped: int = 0
-    fresh: bool = field(default=True)

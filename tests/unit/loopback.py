@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 
 
 class Loopback:
@@ -43,6 +44,14 @@ class Loopback:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def wait_until(happened, seconds=20):
+    """Wait until a function says that something happened; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
 
 
 async def everybody_let_in():

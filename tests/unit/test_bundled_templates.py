@@ -1,7 +1,6 @@
 """Do the templates that come with the addon fit the machines of the simulated plant? Each is read from the real one."""
 
 import asyncio
-import time
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -14,6 +13,7 @@ from machine_connect.state import MachineState, canonical
 from simulator.filler import Filler
 from simulator.press import Press
 from simulator.replay import Replay
+from tests.unit.loopback import wait_until
 
 FILES = [
     ADDONS / "mrp_machine_connect" / "data" / "mrp_machine_template_data.xml",
@@ -52,13 +52,6 @@ def bundled():
 def options_of(values):
     """The options of a signal for its driver, of the types that Odoo's fields give them."""
     return {name: int(values[name]) if name == "length" else values[name] for name in OPTIONS if values.get(name)}
-
-
-def wait_until(happened, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -508,15 +508,11 @@ def test_a_job_shows_no_secret():
     assert "hunter2" not in repr(PollJob(1, "modbus", {}, (), secrets={"password": "hunter2"}))
 
 
-def test_devices_in_doubt_wait_for_each_other_and_not_the_sound_ones_for_them(engine, stand):
-    polls = engine(4)
-    dead = [f"dead {number}" for number in range(6)]
-    for name in dead:
-        stand.faults[name] = ConnectionFailed("connection_timeout")
-        polls.submit(job(name))
-    outcomes(polls, len(dead))
+def stand_still_beside_sound_ones(polls, stand, dead):
+    """Ask devices that stand still, which together hold the one thread of their own pool, and then sound ones.
 
-    # Asked again, they stand still: together they hold the one thread of their own pool.
+    :return: the gates that let them go on
+    """
     gates = [stand.gates.setdefault(name, threading.Event()) for name in dead]
     for name in dead:
         polls.submit(job(name))
@@ -525,6 +521,18 @@ def test_devices_in_doubt_wait_for_each_other_and_not_the_sound_ones_for_them(en
         polls.submit(job(name))
     assert outcomes(polls, len(sound)).keys() == set(sound)
     assert len(stand.reading_now) == 1
+    return gates
+
+
+def test_devices_in_doubt_wait_for_each_other_and_not_the_sound_ones_for_them(engine, stand):
+    polls = engine(4)
+    dead = [f"dead {number}" for number in range(6)]
+    for name in dead:
+        stand.faults[name] = ConnectionFailed("connection_timeout")
+        polls.submit(job(name))
+    outcomes(polls, len(dead))
+
+    gates = stand_still_beside_sound_ones(polls, stand, dead)
 
     # One that answers is asked with the sound ones from then on.
     stand.faults.clear()
@@ -537,16 +545,9 @@ def test_devices_in_doubt_wait_for_each_other_and_not_the_sound_ones_for_them(en
 def test_devices_that_another_engine_found_dead_keep_nobody_waiting_from_the_first_round_on(engine, stand):
     polls = engine(4)
     dead = [f"dead {number}" for number in range(6)]
-    gates = [stand.gates.setdefault(name, threading.Event()) for name in dead]
     for name in dead:
         polls.doubt(stand.endpoint({"device": name}))
-        polls.submit(job(name))
-    sound = [f"sound {number}" for number in range(8)]
-    for name in sound:
-        polls.submit(job(name))
 
-    assert outcomes(polls, len(sound)).keys() == set(sound)
-    assert len(stand.reading_now) == 1
-    for gate in gates:
+    for gate in stand_still_beside_sound_ones(polls, stand, dead):
         gate.set()
     outcomes(polls, len(dead))

@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shlex
-import time
 import urllib.request
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from simulator.faults import FAULTS, FaultProxy
 from simulator.filler import FILLER_FAULTS, STOP_REASONS, VARIABLES, Filler
 from simulator.press import PRESS_FAULTS, Press
 from simulator.replay import REPLAY_FAULTS, Replay
+from tests.unit.loopback import wait_until
 
 PAGE = (Path(__file__).parents[2] / "simulator" / "README.md").read_text()
 FAULT_TABLES = {
@@ -43,13 +43,6 @@ def table(text, first_column):
 
 def code(cell):
     return re.findall(r"`([^`]+)`", cell)
-
-
-def wait_until(happened, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

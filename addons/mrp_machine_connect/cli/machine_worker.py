@@ -118,10 +118,8 @@ def run(database, threads=32, post=True):
         if poster:
             poster.join(20)
             # What the last reads brought is posted before we go, not when somebody starts the next worker.
-            try:
-                _post_once(database)
-            except Exception as error:  # nothing is lost: it stays queued
-                _logger.info("the last events wait for the next poster: %s", str(error).strip())
+            if ready.is_set():
+                _post_turn(database)
     _logger.info("machine worker stopped")
     return 0
 
@@ -150,29 +148,42 @@ def _obstacle(registry, database):
 
 def _post(database, stop, ready):
     """Post what is due, in a thread of its own so that a slow order does not slow the polling."""
+    released = float("-inf")
+    while not stop.is_set():
+        began = time.monotonic()
+        if ready.is_set():
+            release = began - released >= RELEASE_EVERY
+            pause = _post_turn(database, release)
+            if pause is not None:
+                stop.wait(pause)
+            elif release:
+                released = began
+        stop.wait(max(0.05, POST_EVERY - (time.monotonic() - began)))
+
+
+def _post_turn(database, release=False):
+    """Post once; what keeps it from that is logged, and what is not posted stays queued.
+
+    :return: seconds to wait before the next turn, None when all went well
+    """
     from psycopg2.extensions import TransactionRollbackError
 
     from odoo.addons.mrp_machine_connect.polling_host import PASSING, TABLES_CHANGE
 
-    released = float("-inf")
-    while not stop.is_set():
-        began = time.monotonic()
-        try:
-            if ready.is_set():
-                release = began - released >= RELEASE_EVERY
-                _post_once(database, release)
-                released = began if release else released
-        except TransactionRollbackError as conflict:
-            _logger.info("posting: another transaction was quicker, once more: %s", str(conflict).strip())
-        except PASSING as error:
-            _logger.warning("posting: the database is away: %s", str(error).strip())
-            stop.wait(DATABASE_PAUSE)
-        except TABLES_CHANGE as error:
-            _logger.info("posting: the addon is being changed: %s", str(error).strip())
-        except Exception:
-            _logger.exception("a turn of posting failed")
-            stop.wait(DATABASE_PAUSE)
-        stop.wait(max(0.05, POST_EVERY - (time.monotonic() - began)))
+    try:
+        return _post_once(database, release)
+    except TransactionRollbackError as conflict:
+        _logger.info("posting: another transaction was quicker, once more: %s", str(conflict).strip())
+        return 0.0
+    except PASSING as error:
+        _logger.warning("posting: the database is away: %s", str(error).strip())
+        return DATABASE_PAUSE
+    except TABLES_CHANGE as error:
+        _logger.info("posting: the addon is being changed: %s", str(error).strip())
+        return 0.0
+    except Exception:
+        _logger.exception("a turn of posting failed")
+        return DATABASE_PAUSE
 
 
 def _post_once(database, release=False):

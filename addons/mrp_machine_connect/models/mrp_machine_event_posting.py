@@ -1,7 +1,7 @@
-from datetime import datetime, timezone
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+
+from ..moments import naive_of_iso
 
 
 class MachineEventPosting(models.Model):
@@ -240,7 +240,7 @@ class MachineEventPosting(models.Model):
         """Return from when on an order must have been there for this effect: where nobody looked, the last look."""
         window = (self.event_id.data or {}).get("window")
         if self.reason == "spans_change" and window:
-            return datetime.fromisoformat(window[0]).astimezone(timezone.utc).replace(tzinfo=None)
+            return naive_of_iso(window[0])
         return self.occurred
 
     def action_document(self):

@@ -176,7 +176,7 @@ class MachineInterval(models.Model):
         :return: the mrp.workcenter.productivity written
         """
         lines = env["mrp.workcenter.productivity"]
-        for interval in self._bookable().sorted("start_us"):
+        for interval in self.sorted("start_us"):
             kept = interval._write_lines(env)
             former = interval.earlier_productivity_ids
             interval.productivity_id = kept[-1:].id

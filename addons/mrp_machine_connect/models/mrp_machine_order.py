@@ -1,10 +1,10 @@
 """Which order does an event of a machine belong to?"""
 
-from datetime import datetime, timezone
 from math import floor
 
 from odoo import fields, models
 
+from ..moments import naive_of_iso
 from ..postings.outcome import Waiting
 from ..quantities import pieces_text
 
@@ -46,7 +46,7 @@ class Machine(models.Model):
         for event_id, data in zip(events.ids, events.mapped("data"), strict=True):
             at = moments[event_id]
             order = self._named_order(events.browse(event_id), named) if data and "production_id" in data else None
-            window = [_naive_iso(moment) for moment in data["window"]] if data and "window" in data else None
+            window = [naive_of_iso(moment) for moment in data["window"]] if data and "window" in data else None
             if order is None and window:
                 order = self._change_of_loading(window, data)
             if order is None:
@@ -268,11 +268,6 @@ class Machine(models.Model):
                 "target": production.product_qty if production else 0.0,
             }
         )
-
-
-def _naive_iso(text):
-    """Return an ISO 8601 moment with its offset as Odoo keeps it: naive UTC."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _within(window, moment):

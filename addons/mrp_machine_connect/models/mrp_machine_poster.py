@@ -7,6 +7,7 @@ from psycopg2 import InterfaceError, OperationalError
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 
+from ..polling_host import PASSING
 from ..postings.outcome import LocksNeeded, Outcome
 
 _logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class MachinePoster(models.AbstractModel):
         intervals = env["mrp.machine.interval"].browse([row[0] for row in cr.fetchall()])
         try:
             if not machine.is_paused:
-                intervals._project(self._service(machine).env)
+                intervals._bookable()._project(self._service(machine).env)
                 env.flush_all()
         except OperationalError:
             cr.rollback()
@@ -190,7 +191,6 @@ class MachinePoster(models.AbstractModel):
         if machine.pause_until and not machine.is_paused:
             # The pause is over: what waited for that comes first, and not after what happened later.
             machine.write({"pause_until": False, "pause_reason": False})
-            self.env["mrp.machine.event.posting"].flush_model()
         self.env.cr.execute(
             """SELECT queue.id FROM mrp_machine_queue queue
                  JOIN mrp_machine_event event ON event.id = queue.event_id
@@ -330,7 +330,7 @@ class MachinePoster(models.AbstractModel):
                 self.env.flush_all()
                 self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
             return
-        except (OperationalError, InterfaceError):
+        except PASSING:
             raise  # the whole transaction is to be tried again; a line that is cut cannot even roll back
         except (Outcome, UserError) as refused:
             if len(entries) == 1:

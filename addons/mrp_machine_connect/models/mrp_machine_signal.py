@@ -7,9 +7,7 @@ from ..machine_connect.mapping import Interpreter, SignalMapping
 from ..machine_connect.state import find
 from ..quantities import number_text
 from ..wording import sentence
-from .mrp_machine_signal_mixin import BASELINE_FIELDS
-
-COUNTERS = ("good", "reject", "rework", "total")
+from .mrp_machine_signal_mixin import BASELINE_FIELDS, COUNTERS
 
 
 class MachineSignal(models.Model):

@@ -26,6 +26,9 @@ ROLES = [
     ("value", "Value only"),
 ]
 
+#: Roles that are counters.
+COUNTERS = ("good", "reject", "rework", "total")
+
 #: The tables that translate a machine's own states, by their names for people.
 STATE_TABLES = {
     "canonical": "Our own words",
@@ -187,7 +190,7 @@ class MachineSignalMixin(models.AbstractModel):
     @api.constrains("role", "fastest_cycle", "counter_width", "counter_modulus", "counter_kind")
     def _check_counter(self):
         for signal in self:
-            if signal.role not in ("good", "reject", "rework", "total"):
+            if signal.role not in COUNTERS:
                 continue
             if not signal.counter_kind:
                 raise ValidationError(self.env._("%s: say how the counter counts.", signal.name))

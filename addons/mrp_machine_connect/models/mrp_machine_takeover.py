@@ -1,11 +1,9 @@
 """What becomes of pieces that were booked already, when it turns out that another order had run?"""
 
-from datetime import timezone
-
 from odoo import fields, models
 from odoo.tools import float_is_zero
 
-from ..machine_connect.event import microseconds
+from ..moments import microseconds_of
 from .mrp_workorder import CLOSED
 
 
@@ -50,7 +48,7 @@ class Machine(models.Model):
                           AND event.occurred_us >= %(start)s AND event.occurred_us < %(end)s) booked
                 GROUP BY production_id, workorder_id, kind
                 ORDER BY production_id, workorder_id, kind""",
-            {"machine": self.id, "start": _us(start), "end": _us(end) if end else 2**63 - 1},
+            {"machine": self.id, "start": microseconds_of(start), "end": microseconds_of(end) if end else 2**63 - 1},
         )
         orders, steps = self.env["mrp.production"], self.env["mrp.workorder"]
         booked = [
@@ -81,7 +79,3 @@ class Machine(models.Model):
             )
             self._adjust(kind, -pieces, why, at=start, order=(other, step))
             self._adjust(kind, pieces, why, at=start, order=(production, workorder))
-
-
-def _us(moment):
-    return microseconds(fields.Datetime.to_datetime(moment).replace(tzinfo=timezone.utc))

@@ -1,11 +1,10 @@
 """Whose time was it? The timeline of a machine is cut where its order or its work center changes."""
 
-from datetime import timezone
-
-from odoo import fields, models
+from odoo import models
 
 from ..machine_connect import clock
 from ..machine_connect.event import microseconds
+from ..moments import microseconds_of
 
 
 class Machine(models.Model):
@@ -51,11 +50,11 @@ class Machine(models.Model):
         self.ensure_one()
         timeline = self.env["mrp.machine.interval"].sudo()  # sudo: as above
         order = (production, workorder)
-        domain = [("machine_id", "=", self.id), ("start_us", ">=", _us(start))]
-        self._cut_time(_us(start), unless=order)
+        domain = [("machine_id", "=", self.id), ("start_us", ">=", microseconds_of(start))]
+        self._cut_time(microseconds_of(start), unless=order)
         if end:
-            self._cut_time(_us(end), unless=order)
-            domain.append(("start_us", "<", _us(end)))
+            self._cut_time(microseconds_of(end), unless=order)
+            domain.append(("start_us", "<", microseconds_of(end)))
         given = timeline.search(domain).filtered(
             lambda interval: (interval.production_id, interval.workorder_id) != order
         )
@@ -77,7 +76,3 @@ class Machine(models.Model):
                 production, workorder = found[:2] if isinstance(found, tuple) else (None, None)
                 values.update(production_id=production and production.id, workorder_id=workorder and workorder.id)
             rest.write(values)
-
-
-def _us(moment):
-    return microseconds(fields.Datetime.to_datetime(moment).replace(tzinfo=timezone.utc))

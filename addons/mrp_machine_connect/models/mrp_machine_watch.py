@@ -1,9 +1,9 @@
 import logging
 
-from psycopg2 import OperationalError
-
 from odoo import api, fields, models
 from odoo.fields import Command
+
+from ..polling_host import PASSING
 
 _logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class MachineWatch(models.AbstractModel):
         try:
             with self.env.cr.savepoint():
                 tell(*arguments)
-        except OperationalError:
+        except PASSING:
             raise
         except Exception:
             _logger.exception("nobody could be told of %s", name)

@@ -1,6 +1,6 @@
-from psycopg2 import OperationalError
-
 from odoo import api, models
+
+from ..polling_host import PASSING
 
 
 class MachineHandler(models.AbstractModel):
@@ -65,7 +65,7 @@ class MachineHandler(models.AbstractModel):
         for row in rows:
             try:
                 group = group_of(row)
-            except OperationalError:
+            except PASSING:
                 raise  # the whole transaction is to be tried again
             except Exception as error:  # a bug, or data that nobody expected, is this event's matter alone
                 group = error

@@ -1,12 +1,10 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..models.mrp_machine_signal_mixin import ROLES
+from ..models.mrp_machine_signal_mixin import COUNTERS, ROLES
 
 #: Entries shown of one folder; a server may have tens of thousands.
 LIMIT = 500
-#: Roles whose signal needs the fastest cycle.
-COUNTERS = ("good", "reject", "rework", "total")
 
 
 class MachineBrowse(models.TransientModel):

@@ -7,9 +7,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..machine_connect.drivers import Driver, SignalAddress, driver_class
+from ..models.mrp_machine_signal_mixin import COUNTERS
 from ..wording import introduction, reading_sentence
 
-COUNTERS = ("good", "reject", "rework", "total")
 STEPS = ("machine", "address", "drives", "done")
 
 

@@ -10,9 +10,9 @@ from ..machine_connect.drivers.modbus_plan import Block
 from ..machine_connect.drivers.modbus_types import BIT_TABLES, examine
 from ..machine_connect.mapping import Interpreter, MappingInvalid
 from ..machine_connect.reading import Reading
+from ..models.mrp_machine_signal_mixin import COUNTERS
 from ..wording import reading_sentence, rule_lines, sentence, value_text
 
-COUNTERS = ("good", "reject", "rework", "total")
 #: What is worked out of what was entered.
 RESULTS = ("decoded_before", "decoded", "understood", "rules", "events", "problem")
 #: What separates registers when people type or paste them.
