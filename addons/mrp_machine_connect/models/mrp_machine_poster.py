@@ -2,7 +2,7 @@ import logging
 import time
 from collections import defaultdict
 
-from psycopg2 import InterfaceError, OperationalError
+from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
@@ -93,7 +93,7 @@ class MachinePoster(models.AbstractModel):
                     return False
                 try:
                     progress |= self._post_machine_locked(registry, machine_id, products)
-                except InterfaceError:
+                except PASSING:
                     raise  # the database is away, for all machines
                 except Exception:  # one machine's trouble must not keep the others' events
                     _logger.exception("events of machine %s could not be posted", machine_id)
@@ -127,7 +127,9 @@ class MachinePoster(models.AbstractModel):
             except LocksNeeded as needed:
                 # Each round knows more products, so this ends.
                 products = products | needed.product_ids
-            except OperationalError as conflict:
+            except PASSING as conflict:
+                if _line_is_cut(conflict):
+                    raise
                 _logger.info("posting of machine %s met another transaction: %s", machine_id, conflict)
                 time.sleep(0.02 * 2**conflicts)
                 conflicts += 1
@@ -399,3 +401,12 @@ class MachinePoster(models.AbstractModel):
         else:
             _logger.error("%s of event %s failed for good", handler._description, event.id, exc_info=error)
             self._note(name, event.ids, "failed", "error", self.env._("A technical error: %s", error))
+
+
+def _line_is_cut(error):
+    """Return whether there is no database to try again with, instead of another transaction that was quicker.
+
+    What PostgreSQL itself refuses has an SQLSTATE; classes 08 (connection exception) and 57P (shutdown, starting up) end
+    the line all the same.
+    """
+    return not error.pgcode or error.pgcode.startswith(("08", "57P"))
