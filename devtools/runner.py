@@ -17,8 +17,13 @@ TIERS = ("unit", "odoo", "integration", "browser")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_COMMAND = "apt-get install -y --no-install-recommends chromium fonts-liberation"
 NO_TESTS_RAN = 5
-#: Two at a time, a file by one worker: these tiers wait for servers and programs most of the time.
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+#: How many tests of a tier run at a time, and how they are shared out: these tiers wait for servers and programs most of
+#: the time. Where the tests of a file share a server that takes long to start, the file stays with one worker.
+SIDE_BY_SIDE = {
+    "unit": ["-n", "4", "--dist", "loadfile"],
+    "integration": ["-n", "2", "--dist", "worksteal"],
+    "browser": ["-n", "2", "--dist", "loadfile"],
+}
 
 
 def main(tiers, selection=None, full=False, fresh=False, arguments=()):
@@ -71,9 +76,9 @@ def _run(tier, paths, arguments, fresh):
         return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(tier))], variables)
 
 
-def _side_by_side(paths):
+def _side_by_side(tier, paths):
     """Nothing for one file alone, so that what it prints is seen while it runs."""
-    return [] if len(paths) == 1 else SIDE_BY_SIDE
+    return [] if len(paths) == 1 else SIDE_BY_SIDE[tier]
 
 
 def _pytest(tier, arguments, variables):
@@ -107,7 +112,7 @@ def _default_paths(tier):
 @contextlib.contextmanager
 def _unit(paths, fresh):
     virtualenv.set_up()
-    yield ["-p", "no:odoo", *_side_by_side(paths)], odoo_process.variables(with_odoo=False)
+    yield ["-p", "no:odoo", *_side_by_side("unit", paths)], odoo_process.variables(with_odoo=False)
 
 
 @contextlib.contextmanager
@@ -155,7 +160,7 @@ def _integration(paths, fresh):
     template.set_up_durable()
     packages.set_up_modsim()
     packages.set_up_npm()
-    yield ["-p", "no:odoo", *_side_by_side(paths)], odoo_process.variables(postgres.DURABLE)
+    yield ["-p", "no:odoo", *_side_by_side("integration", paths)], odoo_process.variables(postgres.DURABLE)
 
 
 @contextlib.contextmanager
@@ -164,7 +169,7 @@ def _browser(paths, fresh):
         raise Problem(f"Chromium is missing: {CHROMIUM_COMMAND}")
     ready.tools()
     template.set_up(fresh)
-    yield ["-p", "no:odoo"], odoo_process.variables(postgres.FAST)
+    yield ["-p", "no:odoo", *_side_by_side("browser", paths)], odoo_process.variables(postgres.FAST)
 
 
 def chromium():

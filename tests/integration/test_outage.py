@@ -49,6 +49,7 @@ def test_an_hour_out_of_contact_is_unknown_once_and_no_piece_of_it_is_lost(
     wait(lambda: _states(sql, machine) == ["running", "unknown", "running"], "it is back")
     truth = devices.stand_still("press")["press"]
     wait(lambda: _counted(sql, machine) == truth["good_counter"] and all_posted(sql), "all is counted and posted")
+    wait(lambda: len(_timeline(sql, machine)) > 3, "it was seen to stand still, which ends the interval before")
 
     timeline = _timeline(sql, machine)
     assert [(line["state"], line["reason"] or "") for line in timeline[:3]] == [

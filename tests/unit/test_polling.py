@@ -520,6 +520,7 @@ def stand_still_beside_sound_ones(polls, stand, dead):
     for name in sound:
         polls.submit(job(name))
     assert outcomes(polls, len(sound)).keys() == set(sound)
+    until(lambda: stand.reading_now, "one of those that stand still is asked")
     assert len(stand.reading_now) == 1
     return gates
 
