@@ -45,6 +45,7 @@ def _parser():
 
     made = command("setup", _setup, "make everything ready: Odoo, Python packages, PostgreSQL, template databases")
     made.add_argument("--fresh", action="store_true", help="make the template with our addons anew")
+    made.add_argument("--for-tests", action="store_true", help="also the servers of others that the tests talk to")
 
     made = command("demo", _demo, "run Odoo with a simulated plant of three machines until Ctrl-C")
     made.add_argument("--fresh", action="store_true", help="start over with a new database")
@@ -100,7 +101,7 @@ def _database_option(parser):
 
 
 def _setup(options):
-    ready.everything(options.fresh)
+    ready.everything(options.fresh, options.for_tests)
     say("ready: ./dev demo, ./dev test")
 
 

@@ -1,6 +1,6 @@
 """In which order is everything made ready, and which database does a command mean?"""
 
-from . import environment, odoo_source, postgres, template, virtualenv
+from . import environment, odoo_source, packages, postgres, template, virtualenv
 from .environment import Problem
 
 
@@ -12,11 +12,14 @@ def tools(*clusters):
         postgres.set_up(*clusters)
 
 
-def everything(fresh=False):
-    """The tools and the template databases."""
+def everything(fresh=False, for_tests=False):
+    """The tools and the template databases; for the tests also the servers of others that they talk to."""
     tools()
     template.set_up(fresh)
     template.set_up_durable()
+    if for_tests:
+        packages.set_up_modsim()
+        packages.set_up_npm()
 
 
 def database(name):

@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
-from . import environment, odoo_process, packages, postgres, ready, template, virtualenv
+from . import children, environment, odoo_process, packages, postgres, ready, template, virtualenv
 from .environment import ADDON_NAMES, LOGS, ROOT, Problem, say
 
 TIERS = ("unit", "odoo", "integration", "browser")
@@ -43,21 +44,39 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
         os.environ["MACHINE_CONNECT_FULL"] = "1"
 
     codes, reports = {}, {}
-    for tier in tiers:
-        if len(tiers) > 1:
-            print(f"\n######## {tier} ########", flush=True)
-        try:
-            chosen = [path for path in paths if _tier_of(path) == tier]
-            codes[tier], reports[tier] = _run(tier, chosen, others, fresh)
-        except Problem as problem:
-            print(f"{tier}: {problem}", flush=True)
-            codes[tier], reports[tier] = 1, {}
+    with _setting_up_meanwhile(tiers, fresh):
+        for tier in tiers:
+            if len(tiers) > 1:
+                print(f"\n######## {tier} ########", flush=True)
+            try:
+                chosen = [path for path in paths if _tier_of(path) == tier]
+                codes[tier], reports[tier] = _run(tier, chosen, others, fresh)
+            except Problem as problem:
+                print(f"{tier}: {problem}", flush=True)
+                codes[tier], reports[tier] = 1, {}
     if selection and any(code != NO_TESTS_RAN for code in codes.values()):
         codes = {tier: code for tier, code in codes.items() if code != NO_TESTS_RAN}
     failed = [tier for tier, code in codes.items() if code]
     if len(tiers) > 1:
         print(f"\n{_closing_line(reports, failed)}", flush=True)
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _setting_up_meanwhile(tiers, fresh):
+    """Make ready what the other tiers need while the unit tests run, which need no Odoo: by a ``./dev setup``, politely.
+
+    Each tier makes sure for itself that all is there: it waits for the one that is busy with it, and says what is wrong.
+    """
+    if "unit" not in tiers or len(tiers) == 1 or fresh:
+        yield
+        return
+    command = ["nice", sys.executable, ROOT / "dev", "setup", "--for-tests"]
+    busy = children.Child("setup-meanwhile", command, dict(os.environ))
+    try:
+        yield
+    finally:
+        busy.stop()
 
 
 def _tier_of(path):

@@ -13,7 +13,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from devtools import virtualenv
+from devtools import postgres, virtualenv
 from simulator.control import Control
 from simulator.faults import FaultProxy
 from simulator.press import Press
@@ -291,6 +291,16 @@ def wait(happened, what, seconds=PATIENCE, every=0.1):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(every)
     return found
+
+
+def run_cron(sql, database, name):
+    """Have Odoo's scheduler run one of our scheduled actions, as ``ir.cron._trigger`` does."""
+    sql(
+        f"""INSERT INTO ir_cron_trigger (cron_id, call_at)
+            SELECT res_id, clock_timestamp() AT TIME ZONE 'UTC' FROM ir_model_data
+             WHERE module = 'mrp_machine_connect' AND name = '{name}'"""
+    )
+    postgres.DURABLE.query("postgres", f"NOTIFY cron_trigger, '{database}'")
 
 
 def number(sql, statement):

@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-from devtools import environment, odoo_process
+from devtools import environment, odoo_process, virtualenv
 from devtools.environment import ROOT
 
 _numbers = itertools.count(1)
@@ -203,15 +203,27 @@ class OdooServer(Program):
         return answer.get("result")
 
 
-class MachineWorker(Program):
-    """The addon's worker, ``odoo machine_worker``, for one database."""
+def on_host(name):
+    """Return what to put before a command so that it runs as on a host of this name: with process ids of its own, too."""
+    be_called = "import os, socket, sys; socket.sethostname(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    apart = ["unshare", *user, "--uts", "--pid", "--fork", "--kill-child"]
+    return [*apart, virtualenv.PYTHON, "-c", be_called, name]
 
-    def __init__(self, cluster, database, *arguments, **settings):
+
+class MachineWorker(Program):
+    """The addon's worker, ``odoo machine_worker``, for one database.
+
+    :param str host: name of the host on which it is to run as if it were another one than this
+    """
+
+    def __init__(self, cluster, database, *arguments, host="", **settings):
         self.configuration = odoo_process.configuration(
             cluster, f"test-worker-{database}-{next(_numbers)}", db_name=database, **settings
         )
         variables = {**odoo_process.variables(cluster), "ODOO_RC": str(self.configuration)}
-        super().__init__(f"worker-{database}", odoo_process.worker_command(*arguments), variables)
+        command = odoo_process.worker_command(*arguments)
+        super().__init__(f"worker-{database}", [*(on_host(host) if host else ()), *command], variables)
 
     def close(self):
         super().close()

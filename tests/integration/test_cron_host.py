@@ -8,7 +8,6 @@ import re
 import threading
 import time
 
-from devtools import postgres
 from tests.integration.plant import (
     Devices,
     all_posted,
@@ -19,6 +18,7 @@ from tests.integration.plant import (
     press_plan,
     quantity,
     rows,
+    run_cron,
     set_up,
     wait,
 )
@@ -33,16 +33,6 @@ def _due(sql, seconds):
         f"""UPDATE mrp_machine_connection_status SET next_poll = next_poll - interval '{seconds} seconds',
                    last_try = last_try - interval '{seconds} seconds', last_ok = last_ok - interval '{seconds} seconds'"""
     )
-
-
-def _run_cron(sql, database, name):
-    """Have Odoo's scheduler run one of our scheduled actions, as ``ir.cron._trigger`` does."""
-    sql(
-        f"""INSERT INTO ir_cron_trigger (cron_id, call_at)
-            SELECT res_id, clock_timestamp() AT TIME ZONE 'UTC' FROM ir_model_data
-             WHERE module = 'mrp_machine_connect' AND name = '{name}'"""
-    )
-    postgres.DURABLE.query("postgres", f"NOTIFY cron_trigger, '{database}'")
 
 
 def _durations(log):
@@ -77,7 +67,7 @@ def test_the_scheduled_action_polls_each_minute_beside_dead_machines(
     def one_pass():
         # The scheduler may run an action twice for one call; the second time nothing is due.
         before = len(_durations(server.output()))
-        _run_cron(sql, durable_database, "ir_cron_poll")
+        run_cron(sql, durable_database, "ir_cron_poll")
         server.wait_until(
             lambda: len(_durations(server.output())) > before and _is_idle(server.output()), "a pass ended"
         )

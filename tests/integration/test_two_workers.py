@@ -3,18 +3,19 @@
 The devices serve one client at a time and cut a second one at once, so that they know of every double poll.
 """
 
-import re
 import time
-from datetime import datetime
 
 from tests.integration.plant import (
     Devices,
+    all_posted,
     assert_exactly_once,
     complaints,
     counter_chain,
+    number,
     press_plan,
     quantity,
     rows,
+    run_cron,
     set_up,
     wait,
 )
@@ -23,6 +24,8 @@ CYCLE = 0.2
 INTERVAL = 0.5
 #: The lease and how often a worker looks for free endpoints, in seconds; of ``polling_host``.
 LEASE, CLAIM = 30, 2
+#: Three endpoints shared by two hosts.
+BOTH = ([("north", 1), ("south", 2)], [("north", 2), ("south", 1)])
 
 
 def test_workers_share_rebalance_and_take_over(durable_database, odoo_shell, machine_worker, start_program, sql):
@@ -72,57 +75,63 @@ def test_workers_share_rebalance_and_take_over(durable_database, odoo_shell, mac
         assert "Traceback" not in worker.output()
 
 
-def test_a_worker_on_another_host_waits_for_the_lease_of_one_that_was_killed(
-    durable_database, odoo_shell, machine_worker, start_program, sql
+def test_two_hosts_and_the_scheduled_action_share_the_machines_and_one_host_is_lost(
+    durable_database, odoo_shell, start_odoo, machine_worker, start_program, sql
 ):
-    """On another host nobody can see that the process is gone: the lease must end first."""
-    devices = Devices(start_program, [{"name": "press", "cycle": CYCLE}])
-    machine = set_up(
-        odoo_shell, [press_plan("press", devices.ports["press"], cycle=CYCLE, interval=INTERVAL, order=100_000)]
-    )["press"]
-    first = machine_worker()
-    wait(lambda: sql("SELECT count(*) FROM mrp_machine_event WHERE type = 'production.count'") != "0", "it counts")
-    first.kill()
-    # As if that had been elsewhere, and twenty seconds ago.
+    """On another host nobody can see that a process is gone: its leases must end first, and its name may be anybody's."""
+    names = [f"press-{number}" for number in range(1, 5)]
+    devices = Devices(start_program, [{"name": name, "cycle": CYCLE, "seed": n} for n, name in enumerate(names)])
+    machines = set_up(
+        odoo_shell,
+        [press_plan(name, devices.ports[name], cycle=CYCLE, interval=INTERVAL, order=100_000) for name in names[:3]]
+        + [
+            press_plan("press-4", devices.ports["press-4"], cycle=CYCLE, order=100_000, polled_by="cron", interval=60.0)
+        ],
+    )
+    sql("UPDATE ir_cron SET nextcall = clock_timestamp() AT TIME ZONE 'UTC' + interval '1 hour'")
+    start_odoo(max_cron_threads=1)
+    north = machine_worker(host="north")
+    wait(lambda: _hosts(sql) == {"north": 3}, "the first host polls all that workers are to poll")
+    south = machine_worker(host="south")
+    wait(lambda: sorted(_hosts(sql).items()) in BOTH, "the second host has its part")
+    run_cron(sql, durable_database, "ir_cron_poll")
+    wait(lambda: devices.truth("press-4")["reads"] == 1, "the scheduled action polls what is its own")
+    before = {name: devices.truth(name)["reads"] for name in names[:3]}
+    wait(lambda: all(devices.truth(name)["reads"] > before[name] + 5 for name in before), "all are polled on")
+    assert sorted(_hosts(sql).items()) in BOTH
+
+    killed = time.monotonic()
+    north.kill()
+    left = number(
+        sql,
+        """SELECT extract(epoch FROM max(lease_until) - clock_timestamp() AT TIME ZONE 'UTC')
+             FROM mrp_machine_endpoint WHERE holder LIKE 'north:%'""",
+    )
+    wait(lambda: _hosts(sql) == {"south": 3}, "the other host takes over", LEASE + 2 * CLAIM, every=0.05)
+    taken_over = time.monotonic() - killed
+    print(f"the lost host's leases had {left:.1f} s to go, they were taken over after {taken_over:.1f} s")
+    assert left - 1 <= taken_over <= left + 2 * CLAIM
+    back = machine_worker(host="north")
+    wait(lambda: sorted(_hosts(sql).items()) in BOTH, "the host that was lost is back and has its part")
+
+    truth = devices.stand_still(*names)
     sql(
-        """UPDATE mrp_machine_endpoint SET holder = 'elsewhere:worker:1@00000000',
-                  lease_until = lease_until - interval '20 seconds' WHERE holder IS NOT NULL"""
+        f"""UPDATE mrp_machine_connection_status SET next_poll = next_poll - interval '1 minute',
+                   last_try = last_try - interval '1 minute'
+             WHERE connection_id = {machines["press-4"]["connection"]}"""
     )
-    sql(
-        """UPDATE mrp_machine_worker SET name = 'elsewhere:worker:1@00000000',
-                  last_seen = last_seen - interval '20 seconds' WHERE kind = 'worker'"""
-    )
-    left = float(
-        sql(
-            """SELECT extract(epoch FROM max(lease_until) - clock_timestamp() AT TIME ZONE 'UTC')
-                 FROM mrp_machine_endpoint"""
-        )
-    )
-    began = time.monotonic()
-    second = machine_worker()
-    reads = devices.truth("press")["reads"]
-    wait(lambda: _holders(sql).get(second.pid) == 1, "the other one takes over", LEASE + 2 * CLAIM)
-    taken_over = time.monotonic() - began
-    print(f"the lease had {left:.1f} s to go, it was taken over after {taken_over:.1f} s")
-    assert left - 1 <= taken_over <= max(left, seconds_to_start(second)) + 2 * CLAIM
-    wait(lambda: devices.truth("press")["reads"] > reads, "it polls")
-
-    truth = devices.stand_still("press")
-    wait(lambda: _all_counted(sql, {"press": machine}, truth), "all is counted")
-    wait(lambda: sql("SELECT count(*) FROM mrp_machine_queue") == "0", "all is posted")
-    first_value, last, _pieces = counter_chain(sql, machine["machine"])
-    assert quantity(sql, machine) == truth["press"]["good_counter"] - first_value == last - first_value
-    assert truth["press"]["connections_refused"] == 0
-    assert_exactly_once(sql, [machine])
-
-
-def seconds_to_start(worker):
-    """Return how long a worker took from its first to its last line before it began to poll."""
-    times = [line[:23] for line in worker.output().splitlines() if re.match(r"\d{4}-", line)]
-    polling = next(line[:23] for line in worker.output().splitlines() if "polling as" in line)
-    return (
-        datetime.fromisoformat(polling.replace(",", ".")) - datetime.fromisoformat(times[0].replace(",", "."))
-    ).seconds + 2
+    run_cron(sql, durable_database, "ir_cron_poll")
+    wait(lambda: _all_counted(sql, machines, truth), "all is counted")
+    wait(lambda: all_posted(sql), "all is posted")
+    for name, machine in machines.items():
+        first, last, pieces = counter_chain(sql, machine["machine"])
+        assert quantity(sql, machine) == pieces == last - first == truth[name]["good_counter"] - first > 0, name
+        assert truth[name]["connections_refused"] == 0, name
+    assert truth["press-4"]["reads"] <= 2
+    assert_exactly_once(sql, machines.values())
+    _assert_no_double_event(sql)
+    for worker in (north, south, back):
+        assert "Traceback" not in worker.output()
 
 
 def test_a_person_who_tests_a_connection_gets_the_only_line_and_the_worker_takes_it_back(
@@ -158,6 +167,16 @@ def _holders(sql):
             WHERE lease_until > clock_timestamp() AT TIME ZONE 'UTC' GROUP BY holder""",
     )
     return {int(row["holder"].split("@")[0].rpartition(":")[2]): row["count"] for row in found}
+
+
+def _hosts(sql):
+    """Return how many endpoints the workers of each host hold by a lease that runs."""
+    found = rows(
+        sql,
+        """SELECT split_part(holder, ':', 1) AS host, count(*) AS count FROM mrp_machine_endpoint
+            WHERE lease_until > clock_timestamp() AT TIME ZONE 'UTC' AND holder LIKE '%:worker:%' GROUP BY 1""",
+    )
+    return {row["host"]: row["count"] for row in found}
 
 
 def _all_counted(sql, machines, truth):

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from machine_connect.drivers import DRIVERS, SignalAddress, driver_class
 from machine_connect.errors import CODES, ConnectionFailed, DriverUnavailable, NotSupported
 from machine_connect.reading import Quality
 from tests.unit.driver_fixtures import fixture_class
+from tests.unit.loopback import wait_until
 
 
 @pytest.fixture(params=sorted(DRIVERS), scope="module")
@@ -46,14 +46,6 @@ def expected(server):
 
 def values(readings):
     return [reading.value for reading in readings]
-
-
-def wait_until(happened, seconds=5):
-    """Wait for something that another thread or process does on its own."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 # Settings

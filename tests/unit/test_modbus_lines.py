@@ -11,7 +11,7 @@ from machine_connect.drivers import SignalAddress
 from machine_connect.drivers.modbus import ModbusDriver
 from machine_connect.errors import ConnectionFailed
 from machine_connect.reading import Quality
-from tests.unit.loopback import closed_port
+from tests.unit.loopback import closed_port, wait_until
 from tests.unit.modbus_lines import (
     OVER_TCP,
     TABLES,
@@ -188,7 +188,7 @@ def test_a_device_for_one_caller_serves_one_after_the_other(loop, real_pauses):
         assert failure_of(ModbusDriver(device.options)) == ("connection_lost", "host")
         assert outcome(one(first, A)) == 111
         first.close()
-        wait_until_free(device)
+        wait_until(lambda: not device.connections())
         with ModbusDriver(device.options) as second:
             assert outcome(one(second, A)) == 111
 
@@ -201,7 +201,7 @@ def test_a_device_for_one_caller_is_left_free_between_two_readings(loop, real_pa
                 if _round == 0:
                     driver.open()
                 assert outcome(one(driver, A)) == 111
-                wait_until_free(device)
+                wait_until(lambda: not device.connections())
         for driver in drivers:
             driver.close()
         assert device.line.connections_refused == 0
@@ -214,13 +214,6 @@ def test_a_device_for_one_caller_is_called_again_after_a_time_out(loop, real_pau
             device.edit(lambda _question, _answer: None)
             assert outcome(one(driver, A)) == "no_answer"
             device.edit(None)
-
-
-def wait_until_free(device):
-    deadline = time.monotonic() + 5
-    while device.connections():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 # One question at a time

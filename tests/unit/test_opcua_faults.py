@@ -19,7 +19,7 @@ from asyncua.server.internal_session import InternalSession
 from machine_connect.drivers import SignalAddress, driver_class, opcua_session, opcua_wire
 from machine_connect.errors import CODES, ConnectionFailed
 from machine_connect.reading import Quality, Reading
-from tests.unit.loopback import closed_port
+from tests.unit.loopback import closed_port, wait_until
 from tests.unit.opcua_server import OpcUaServer
 
 Driver = driver_class("opcua")
@@ -82,14 +82,6 @@ def fails(*codes, within=AT_ONCE):
     assert failure.value.code in codes
     assert failure.value.field in ("url", "")
     assert time.monotonic() - began < within
-
-
-def wait_until(happened, seconds=10):
-    """Wait for what the server does on its own, in this process, once it comes to it."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def value(driver, signal=GOOD):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 
 import pytest
 from asyncua import Client, ua
@@ -12,6 +11,7 @@ from machine_connect.errors import ConnectionFailed
 from machine_connect.reading import Quality
 from simulator.faults import FAULTS
 from simulator.filler import ABORTED, ALARMS, EXECUTE, FILLER_FAULTS, STOPPED, SUSPENDED, VARIABLES, Filler
+from tests.unit.loopback import wait_until
 
 Driver = driver_class("opcua")
 SIGNALS = [SignalAddress(key, f"nsu=urn:mmc:simulator:filler;s={key}") for key in VARIABLES]
@@ -65,13 +65,6 @@ def values(driver):
     readings = driver.read(SIGNALS)
     assert all(made.is_good for made in readings), readings
     return {made.signal: made.value for made in readings}
-
-
-def wait_until(happened, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_what_it_says_is_what_is_true(filler, driver, loop):

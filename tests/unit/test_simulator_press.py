@@ -19,6 +19,7 @@ from machine_connect.errors import ConnectionFailed
 from simulator.control import Control
 from simulator.faults import FAULTS
 from simulator.press import ABORTED, ALARMS, EXECUTE, PRESS_FAULTS, Press
+from tests.unit.loopback import wait_until
 
 SIGNALS = [
     SignalAddress("state", "holding:0"),
@@ -61,13 +62,6 @@ def press(loop):
 @pytest.fixture(autouse=True)
 def no_time_between_states(monkeypatch):
     monkeypatch.setattr("simulator.press.SECONDS_OF_A_STATE_ON_THE_WAY", 0.01)
-
-
-def wait_until(happened, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def driver_of(machine, timeout=1):

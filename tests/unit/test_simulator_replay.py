@@ -17,6 +17,7 @@ from machine_connect.drivers import SignalAddress, driver_class
 from machine_connect.errors import ConnectionFailed
 from machine_connect.reading import Quality
 from simulator.replay import RECORDINGS, REPLAY_FAULTS, Replay, seen
+from tests.unit.loopback import wait_until
 
 Driver = driver_class("opcua")
 HERE = Path(__file__).parent / "recordings"
@@ -276,13 +277,6 @@ def test_time_may_stand_still(play, loop):
     at(34)
 
     assert replay.said["Part_Count"] == (101, replay.moment(20))
-
-
-def wait_until(happened, seconds=5):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_a_counter_may_begin_anew(play, loop):

@@ -6,7 +6,6 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..machine_connect.drivers import driver_class
 from ..machine_connect.errors import ConnectionFailed, DriverUnavailable
-from ..machine_connect.reading import Quality
 from ..wording import introduction, reading_sentence, sentence
 
 SECRETS = ("password",)
@@ -440,11 +439,7 @@ class MachineConnection(models.Model):
         addresses = [signal._signal_address() for signal in signals]
         facts, readings = self._ask(lambda driver: (driver.describe(), driver.read(addresses) if addresses else []))
         lines = introduction(self.env, facts) or [f"{self.name}."]
-        bad = [
-            (signal, reading)
-            for signal, reading in zip(signals, readings, strict=True)
-            if reading.code and not (reading.quality is Quality.UNCERTAIN and signal.allow_uncertain)
-        ]
+        bad = [(signal, reading) for signal, reading in zip(signals, readings, strict=True) if signal._refuses(reading)]
         if bad:
             signal, reading = bad[0]
             lines.append(

@@ -7,6 +7,7 @@ from odoo import api, fields, models
 from ..fields import BigInteger
 from ..machine_connect.event import instant
 from .mrp_machine import STATES
+from .mrp_workorder import CLOSED
 
 _logger = logging.getLogger(__name__)
 
@@ -219,6 +220,9 @@ class MachineInterval(models.Model):
         loss, workorder = self._loss(env, end - start)
         if not loss:
             return []
+        if workorder.state in CLOSED and workorder.date_finished:
+            # The machine may run on for hours; what has ended costs no more.
+            end = min(end, workorder.date_finished.replace(microsecond=0))
         spans = self._without_people(env, workorder, start, end) if workorder else [(start, end)]
         return [
             {

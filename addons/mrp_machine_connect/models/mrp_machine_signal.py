@@ -4,6 +4,7 @@ from odoo.exceptions import UserError, ValidationError
 from ..machine_connect.counter import WIDTHS, CounterDescriptor, CounterKind
 from ..machine_connect.drivers import SignalAddress, driver_class
 from ..machine_connect.mapping import Interpreter, SignalMapping
+from ..machine_connect.reading import Quality
 from ..machine_connect.state import find
 from ..quantities import number_text
 from ..wording import sentence
@@ -294,6 +295,11 @@ class MachineSignal(models.Model):
             late_window=machine.late_window * 3600 or None,
             early_window=machine.early_window * 60 or None,
         )
+
+    def _refuses(self, reading):
+        """Return whether this signal makes nothing of a reading: it has no value, or its quality is not allowed."""
+        self.ensure_one()
+        return bool(reading.code) and not (reading.quality is Quality.UNCERTAIN and self.allow_uncertain)
 
     def _snapshot(self):
         """Return what this signal means as JSON, for the record of mapping versions."""

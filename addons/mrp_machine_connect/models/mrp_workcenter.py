@@ -16,7 +16,7 @@ class MrpWorkcenter(models.Model):
         for workcenter in self:
             machines = workcenter.machine_ids
             workcenter.machine_count = len(machines)
-            workcenter.is_machine_fed = any(machine._feeds() for machine in machines)
+            workcenter.is_machine_fed = any(machine.active and machine._feeds() for machine in machines)
 
     def action_machines(self):
         """Open the machines that serve this work center."""

@@ -471,6 +471,7 @@ class TestBadOpcUa(BadInputCase):
         self.assertEqual((refused["type"], allowed["type"]), ("warning", "success"))
         self.assertIn("doubts the value (UncertainInitialValue)", words)
         self.assertIn("Allow Uncertain", words)
+        self.assertFalse(self.words_of_read(connection), "once it is allowed, nothing is wrong with it")
 
 
 @tagged("post_install", "-at_install")

@@ -76,3 +76,18 @@ class TestMachineWorkTime(MachineConnectCommon):
         self.post()
         self.assertEqual(self.spans()[0], (0, 200))
         self.assertEqual(len(self.workcenter.time_ids.filtered(lambda line: line.loss_id.loss_type == "productive")), 2)
+
+    def test_a_finished_work_order_gets_no_more_time_of_a_machine_that_runs_on(self):
+        self.receive(self.machine, self.state("running", 0))
+        self.post()
+        self.machine.status_id.last_seen = self.at(200).replace(tzinfo=None)
+        self.extend()
+        self.workorder.write({"state": "done", "date_finished": self.at(300).replace(tzinfo=None)})
+        self.machine.status_id.last_seen = self.at(900).replace(tzinfo=None)
+        self.extend()
+        self.assertEqual(self.spans(), [(0, 300)])
+
+        self.receive(self.machine, self.state("off", 1200))
+        self.post()
+
+        self.assertEqual(self.spans(), [(0, 300)])

@@ -91,7 +91,7 @@ class MachineReadNowLine(models.TransientModel):
     @api.model
     def _understand(self, signal, reading):
         """Return ``(what the value means once it has stood for its debounce time, what is wrong with it in words)``."""
-        if reading.code:
+        if signal._refuses(reading):
             return "", reading_sentence(self.env, reading, signal.address)
         try:
             mapping = replace(signal._mapping(), debounce=0.0)
