@@ -384,6 +384,23 @@ def connection_form_opcua(screen):
 
 
 @shot
+def connection_certificate(screen):
+    """Of a server that takes encrypted lines alone; the first try makes our certificate."""
+    secured = [["security_policy", "!=", "none"], ["protocol", "=", "opcua"]]
+    if not screen.ids("mrp.machine.connection", secured):
+        [filler] = screen.ids("mrp.machine", [["name", "=", FILLER]])
+        [number] = screen.call(
+            "mrp.machine.connection",
+            "create",
+            [{"machine_id": filler, "protocol": "opcua", "polled_by": "cron", "interval": 60, "timeout": 1,
+              "url": "opc.tcp://127.0.0.1:4855/secured", "security_policy": "Basic256Sha256"}],
+        )  # fmt: skip
+        with contextlib.suppress(AssertionError):  # nobody listens there
+            screen.call("mrp.machine.connection", "action_test", [number])
+    first(screen, "machine-connections", "mrp.machine.connection", secured)
+
+
+@shot
 def connection_failing(screen):
     first(screen, "machine-connections", "mrp.machine.connection", [["machine_id.name", "=", DEAD]])
 

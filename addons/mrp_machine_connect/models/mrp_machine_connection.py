@@ -138,7 +138,7 @@ class MachineConnection(models.Model):
         help="When the first of the tries failed that have failed since the last answer.",
     )
     failures = fields.Integer(related="status_id.failures")
-    seconds = fields.Float(related="status_id.seconds", string="Answer Time (s)")
+    seconds = fields.Float(related="status_id.seconds", string="Answer Time (s)", digits=(16, 3))
     skipped = fields.Integer(related="status_id.skipped", string="Skipped Polls")
     health_message = fields.Char(
         compute="_compute_health_message", string="Health", help="What the last try said, and what to do about it."

@@ -20,7 +20,7 @@ class MachineConnectionStatus(models.Model):
     failures = fields.Integer(readonly=True, help="Failed tries in a row.")
     code = fields.Char(readonly=True, help="Why the last try failed.")
     params = fields.Json(readonly=True)
-    seconds = fields.Float(readonly=True, help="How long the last read took.")
+    seconds = fields.Float(readonly=True, digits=(16, 3), help="How long the last read took.")
     skipped = fields.Integer(readonly=True, help="Polls left out because the one before had not ended.")
     silent_since = fields.Datetime(readonly=True, help="Since when the responsible person knows.")
 

@@ -135,7 +135,7 @@ class MachineLoadOrder(models.TransientModel):
         """Load the order."""
         self.ensure_one()
         if not self.production_id:
-            return self._reopen()
+            raise UserError(self.env._("Choose the order that the machine works on."))
         self._check_not_future()
         self.env["mrp.machine.loading"]._load(self.machine_id, self.production_id, self.workorder_id, self.date_start)
         self._retry_waiting()
@@ -163,12 +163,3 @@ class MachineLoadOrder(models.TransientModel):
                 ("event_id.occurred", ">=", self.date_start),
             ]
         )._requeue()
-
-    def _reopen(self):
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "target": "new",
-        }
