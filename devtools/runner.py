@@ -21,7 +21,7 @@ NO_TESTS_RAN = 5
 #: How many tests of a tier run at a time, and how they are shared out: these tiers wait for servers and programs most of
 #: the time. Where the tests of a file share a server that takes long to start, the file stays with one worker.
 SIDE_BY_SIDE = {
-    "unit": ["-n", "4", "--dist", "loadfile"],
+    "unit": ["-n", "3", "--dist", "loadfile"],
     "integration": ["-n", "2", "--dist", "worksteal"],
     "browser": ["-n", "2", "--dist", "loadfile"],
 }
@@ -44,39 +44,21 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
         os.environ["MACHINE_CONNECT_FULL"] = "1"
 
     codes, reports = {}, {}
-    with _setting_up_meanwhile(tiers, fresh):
-        for tier in tiers:
-            if len(tiers) > 1:
-                print(f"\n######## {tier} ########", flush=True)
-            try:
-                chosen = [path for path in paths if _tier_of(path) == tier]
-                codes[tier], reports[tier] = _run(tier, chosen, others, fresh)
-            except Problem as problem:
-                print(f"{tier}: {problem}", flush=True)
-                codes[tier], reports[tier] = 1, {}
+    for tier in tiers:
+        if len(tiers) > 1:
+            print(f"\n######## {tier} ########", flush=True)
+        try:
+            chosen = [path for path in paths if _tier_of(path) == tier]
+            codes[tier], reports[tier] = _run(tier, tiers, chosen, others, fresh)
+        except Problem as problem:
+            print(f"{tier}: {problem}", flush=True)
+            codes[tier], reports[tier] = 1, {}
     if selection and any(code != NO_TESTS_RAN for code in codes.values()):
         codes = {tier: code for tier, code in codes.items() if code != NO_TESTS_RAN}
     failed = [tier for tier, code in codes.items() if code]
     if len(tiers) > 1:
         print(f"\n{_closing_line(reports, failed)}", flush=True)
     return 1 if failed else 0
-
-
-@contextlib.contextmanager
-def _setting_up_meanwhile(tiers, fresh):
-    """Make ready what the other tiers need while the unit tests run, which need no Odoo: by a ``./dev setup``, politely.
-
-    Each tier makes sure for itself that all is there: it waits for the one that is busy with it, and says what is wrong.
-    """
-    if "unit" not in tiers or len(tiers) == 1 or fresh:
-        yield
-        return
-    command = ["nice", sys.executable, ROOT / "dev", "setup", "--for-tests"]
-    busy = children.Child("setup-meanwhile", command, dict(os.environ))
-    try:
-        yield
-    finally:
-        busy.stop()
 
 
 def _tier_of(path):
@@ -89,10 +71,24 @@ def _tier_of(path):
     raise Problem(f"{path} is not among the tests: give a file below tests/unit, tests/integration, … or addons/")
 
 
-def _run(tier, paths, arguments, fresh):
+def _run(tier, tiers, paths, arguments, fresh):
     prepare = {"unit": _unit, "odoo": _odoo, "integration": _integration, "browser": _browser}[tier]
-    with prepare(paths, fresh) as (tier_arguments, variables):
+    meanwhile = _fetching_meanwhile() if tier == "odoo" and "integration" in tiers else contextlib.nullcontext()
+    with prepare(paths, fresh) as (tier_arguments, variables), meanwhile:
         return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(tier))], variables)
+
+
+@contextlib.contextmanager
+def _fetching_meanwhile():
+    """Fetch the servers of others by a ``./dev`` of its own while Odoo's tests, one after the other, leave a core free.
+
+    The integration tier makes sure for itself that they are there, and says what is wrong where they are not.
+    """
+    busy = children.Child("setup-meanwhile", [sys.executable, ROOT / "dev", "setup", "--for-tests"], dict(os.environ))
+    try:
+        yield
+    finally:
+        busy.stop()
 
 
 def _side_by_side(tier, paths):

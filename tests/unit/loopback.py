@@ -27,7 +27,7 @@ class Loopback:
         self._thread.join()
         self._loop.close()
 
-    def run(self, coroutine, seconds=20):
+    def run(self, coroutine, seconds=60):
         """Run a coroutine in the loop and return its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
