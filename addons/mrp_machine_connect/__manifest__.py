@@ -40,6 +40,7 @@
         "wizard/mrp_machine_pause_views.xml",
         "wizard/mrp_machine_signal_import_views.xml",
         "wizard/mrp_machine_browse_views.xml",
+        "wizard/mrp_machine_source_new_key_views.xml",
         "data/mrp_machine_template_data.xml",
         "views/mrp_machine_connect_menus.xml",
     ],

@@ -11,6 +11,7 @@ LOG_TABLES = (
     "mrp_machine_interval",
     "mrp_machine_posting",
     "mrp_machine_event",
+    "mrp_machine_gap",
     "mrp_machine_stream",
     "mrp_machine_ledger",
     "mrp_machine_loading",

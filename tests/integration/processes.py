@@ -224,8 +224,11 @@ class MachineWorker(Program):
         variables = {**odoo_process.variables(cluster), "ODOO_RC": str(self.configuration)}
         command = odoo_process.worker_command(*arguments)
         super().__init__(f"worker-{database}", [*(on_host(host) if host else ()), *command], variables)
+        self.host = host
 
     def close(self):
+        if self.host:  # what stands before it would not pass on that it is to end
+            self.kill()
         super().close()
         self.configuration.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ from . import (
     test_mrp_machine_connection,
     test_mrp_machine_connection_certificate,
     test_mrp_machine_counting,
+    test_mrp_machine_door,
     test_mrp_machine_event,
     test_mrp_machine_interval,
     test_mrp_machine_loading,

@@ -11,12 +11,13 @@ MODELS = {
     "mrp.machine.connection",
     "mrp.machine.signal",
     "mrp.machine.source",
+    "mrp.machine.source.key",
     "mrp.machine.template",
     "mrp.machine.template.signal",
     "res.config.settings",
 }
 #: Odoo's own notions, the same on each of its screens: their label says all.
-KNOWN_TO_ALL = {"active", "company_id", "sequence"}
+KNOWN_TO_ALL = {"active", "company_id", "create_uid", "sequence"}
 SUBVIEWS = ("form", "list", "kanban")
 
 
