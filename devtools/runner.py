@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from . import children, environment, odoo_process, packages, postgres, ready, template, virtualenv
+from . import children, environment, odoo_process, postgres, ready, template, virtualenv
 from .environment import ADDON_NAMES, LOGS, ROOT, Problem, say
 
 TIERS = ("unit", "odoo", "integration", "browser")
@@ -170,11 +170,7 @@ def _needed_addons(paths):
 
 @contextlib.contextmanager
 def _integration(paths, fresh):
-    ready.tools()
-    template.set_up(fresh)
-    template.set_up_durable()
-    packages.set_up_modsim()
-    packages.set_up_npm()
+    ready.everything(fresh, for_tests=True)
     yield ["-p", "no:odoo", *_side_by_side("integration", paths)], odoo_process.variables(postgres.DURABLE)
 
 

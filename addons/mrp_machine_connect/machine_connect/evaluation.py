@@ -4,7 +4,7 @@ from datetime import timezone
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .event import Event, clean_json
+from .event import Event, clean_json, clock_doubt
 from .extraction import Unreadable, extraction, number, scaling, text
 from .instants import instant, microseconds
 from .reading import Quality
@@ -173,12 +173,7 @@ class Evaluator:
 
     def _doubt(self, moment):
         """Return why the machine's clock is not believed, empty when it is."""
-        behind = moment.read_us - moment.us
-        if self._late_us is not None and behind > self._late_us:
-            return "clock_late"
-        if self._early_us is not None and -behind > self._early_us:
-            return "clock_early"
-        return ""
+        return clock_doubt(moment.read_us - moment.us, self._late_us, self._early_us)
 
     # ------------------------------------------------------------------------------------------------------ events
 

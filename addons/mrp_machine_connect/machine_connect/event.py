@@ -108,6 +108,20 @@ HELD_REASONS = {
 }
 
 
+def clock_doubt(behind, late, early):
+    """Return why a machine's clock is not believed, of :data:`HELD_REASONS`; empty when it is.
+
+    :param int behind: microseconds that its time lies before ours, negative when it is ahead
+    :param late: microseconds that it may lie before ours, None: any
+    :param early: microseconds that it may lie ahead of ours, None: any
+    """
+    if late is not None and behind > late:
+        return "clock_late"
+    if early is not None and -behind > early:
+        return "clock_early"
+    return ""
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that happened.

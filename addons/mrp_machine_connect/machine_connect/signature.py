@@ -35,10 +35,11 @@ SIGNATURE_REASONS = {
     "signature_wrong": "the signature does not fit key and content",
 }
 
-_KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: The id of a key.
+KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIME = re.compile(r"[0-9]{1,12}")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_FORMS = {KEY_HEADER: _KEY, TIME_HEADER: _TIME, NONCE_HEADER: _NONCE}
+_FORMS = {KEY_HEADER: KEY_NAME, TIME_HEADER: _TIME, NONCE_HEADER: _NONCE}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Key:
     algorithm: str = HMAC_SHA256
 
     def __post_init__(self):
-        if not _KEY.fullmatch(self.name):
+        if not KEY_NAME.fullmatch(self.name):
             raise ValueError("the id of a key is 1 to 64 letters, digits, dots, underscores and dashes")
         if self.algorithm not in ALGORITHMS:
             raise ValueError(f"there is no algorithm {self.algorithm}")

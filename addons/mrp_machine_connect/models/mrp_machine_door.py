@@ -1,8 +1,6 @@
 import base64
 import hashlib
-import logging
 import os
-import re
 import time
 from datetime import timedelta
 
@@ -13,14 +11,12 @@ from odoo.tools import config
 
 from ..machine_connect import clock, signature
 from ..machine_connect.envelope import Rejected
-from ..machine_connect.event import HELD_REASONS, Event
+from ..machine_connect.event import HELD_REASONS, Event, clock_doubt
 from ..machine_connect.gaps import extend, fill, watermark
 from ..machine_connect.instants import instant, microseconds
 from ..machine_connect.refusals import EVENT_REFUSALS
 
-_logger = logging.getLogger(__name__)
-
-#: Why a request is not let in, beside the reasons of the signature; the sender is told none of them.
+#: Why a request is not let in, beside the reasons of the signature.
 DOOR_REASONS = ("key_unknown", "key_outdated", "source_archived", "network_foreign", "nonce_stolen")
 #: Why one event is rejected although it can be read, with what it says in English.
 RIGHT_REASONS = {
@@ -29,7 +25,6 @@ RIGHT_REASONS = {
     "identity_conflict": "another event with this id and another content is stored already",
     "sequence_conflict": "another event with this sequence number is stored already",
 }
-KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: Seconds between two wake-ups of the poster by one process; one that is missed costs a minute at most.
 WAKE_EVERY = 1.0
 #: Expired nonces that a request takes away with it: more than the one it brings, so that they never pile up.
@@ -83,7 +78,7 @@ class MachineDoor(models.AbstractModel):
         """
         now = clock.now()
         name = headers.get(signature.KEY_HEADER) or ""
-        found = self._find_key(name) if KEY_NAME.fullmatch(name) else None
+        found = self._find_key(name) if signature.KEY_NAME.fullmatch(name) else None
         if not found:
             # As long as with a key that exists, so that nobody learns which ones do.
             signature.verify(signature.Key("nobody", bytes(32)), asked, headers, now.timestamp())
@@ -213,12 +208,8 @@ class MachineDoor(models.AbstractModel):
         """Return why an event waits for a person: its sender doubts it, or its time is far from ours."""
         if event.held:
             return event.held
-        age = (microseconds(now) - event.occurred) / 1e6
-        if machine.late_window and age > machine.late_window * 3600:
-            return "clock_late"
-        if machine.early_window and -age > machine.early_window * 60:
-            return "clock_early"
-        return ""
+        late, early = machine.late_window * 3_600_000_000, machine.early_window * 60_000_000
+        return clock_doubt(microseconds(now) - event.occurred, late or None, early or None)
 
     def _lock_streams(self, source, machines, events):
         """Return ``{(stream, epoch): row}`` of the events that are numbered, locked: one request at a time moves a mark."""
