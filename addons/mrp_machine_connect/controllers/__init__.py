@@ -1,1 +1,1 @@
-from . import machine_door
+from . import door, machine_events, machine_health

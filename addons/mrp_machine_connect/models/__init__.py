@@ -12,6 +12,7 @@ from . import (
     mrp_machine_event,
     mrp_machine_event_posting,
     mrp_machine_gap,
+    mrp_machine_intake,
     mrp_machine_interval,
     mrp_machine_ledger,
     mrp_machine_loading,

@@ -22,6 +22,7 @@ class DoorCommon(MachineConnectCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.door = cls.env["mrp.machine.door"]
+        cls.intake = cls.env["mrp.machine.intake"]
         cls.source = cls.env["mrp.machine.source"].create({"name": "Line controller", "machine_ids": cls.machine.ids})
 
     def said(self, identity, seconds=60, kind="production.count", data=None, **attributes):
@@ -41,7 +42,7 @@ class DoorCommon(MachineConnectCommon):
     def send(self, *events, source=None):
         """Hand events over as the controller does, and return the answer."""
         parsed = parse(json.dumps(events).encode(), BATCH)
-        answer = self.door._take(source or self.source, parsed)
+        answer = self.intake._take(source or self.source, parsed)
         self.env.invalidate_all()
         return answer
 
@@ -408,7 +409,8 @@ class TestMachineDoorKeys(DoorCommon):
     def test_each_reason_has_its_words(self):
         from ..machine_connect.refusals import EVENT_REFUSALS, REQUEST_REFUSALS
         from ..machine_connect.signature import SIGNATURE_REASONS
-        from ..models.mrp_machine_door import DOOR_REASONS, RIGHT_REASONS
+        from ..models.mrp_machine_door import DOOR_REASONS
+        from ..models.mrp_machine_intake import RIGHT_REASONS
 
         # A key is looked up by its name, so a signature never names another one.
         all_reasons = {*EVENT_REFUSALS, *REQUEST_REFUSALS, *SIGNATURE_REASONS, *DOOR_REASONS, *RIGHT_REASONS} - {

@@ -1,7 +1,6 @@
-"""The door for events of others: each request is verified, read and handed over; nothing else happens here."""
+"""What every request of others goes through: it is verified, handed over and answered; nothing else happens here."""
 
 import logging
-from collections import Counter
 
 from psycopg2 import OperationalError
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -11,7 +10,6 @@ from odoo.exceptions import ConcurrencyError
 from odoo.http import request
 
 from ..machine_connect.body import Bounds
-from ..machine_connect.envelope import parse
 from ..machine_connect.refusals import RequestRefused
 from ..machine_connect.signature import Request
 from ..models.mrp_machine_door import DoorClosed, environment_name, superuser
@@ -20,6 +18,25 @@ _logger = logging.getLogger(__name__)
 
 #: Content types whose body Werkzeug takes apart before anybody can read it.
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def door_route(path, *methods):
+    """Return the decorator of a route that others call without session, cookie or user.
+
+    :param str path: under ``/machine/v1/``
+    :param str methods: ``"GET"``, ``"POST"``
+    """
+    return http.route(
+        f"/machine/v1/{path}",
+        type="http",
+        auth="none",
+        methods=list(methods),
+        csrf=False,
+        save_session=False,
+        readonly=False,
+        # More than is taken, so that who sends a little too much gets our answer and not Werkzeug's.
+        max_content_length=8 * Bounds.sent,
+    )
 
 
 def begin(cr):
@@ -32,31 +49,23 @@ def begin(cr):
     cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
-class MachineDoorController(http.Controller):
-    @http.route(
-        "/machine/v1/events",
-        type="http",
-        auth="none",
-        methods=["POST"],
-        csrf=False,
-        save_session=False,
-        readonly=False,
-        # More than is taken, so that who sends a little too much gets our answer and not Werkzeug's.
-        max_content_length=8 * Bounds.sent,
-    )
-    def events(self, **_query):
-        """Take one event or a batch (CloudEvents 1.0, structured JSON), signed; answer what became of each."""
-        door = self._door()
-        asked, source = None, None
+class DoorController(http.Controller):
+    """What the routes of others share."""
+
+    def _answer(self, action, act):
+        """Do what is asked if whoever asks may, and answer; problems are told by RFC 9457.
+
+        :param str action: what is asked for: one of :data:`mrp_machine_door.ACTIONS`
+        :param act: a function of source (mrp.machine.source) and body (bytes) that returns the answer
+        """
+        begin(request.env.cr)
+        env = superuser(request.env)
+        door = env["mrp.machine.door"]
+        sent, source = request.httprequest, None
         try:
-            asked = self._asked(door)
-            source = door._let_in(asked, request.httprequest.headers, request.httprequest.remote_addr)
-            headers = request.httprequest.headers
-            parsed = parse(asked.body, headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
-            answer = door._take(source, parsed)
-            refused = Counter(result["reason"] for result in answer["results"] if result["status"] == "rejected")
-            door._note_refusals(refused, source.id, request.httprequest.remote_addr)
-            return request.make_json_response(answer)
+            asked = self._asked(env)
+            source = door._let_in(asked, sent.headers, sent.remote_addr, action)
+            return act(source, asked.body)
         except DoorClosed as closed:
             code = closed.reason if closed.told else "unauthorized"
             return self._problem(door, 401, code, "The request is not let in.", closed.reason, closed.source_id)
@@ -69,19 +78,8 @@ class MachineDoorController(http.Controller):
             _logger.exception("a request at the door failed")
             return self._problem(door, 500, "server_failed", "The server failed; send the request again later.")
 
-    @http.route("/machine/v1/health", type="http", auth="none", methods=["GET"], csrf=False, save_session=False)
-    def health(self, **_query):
-        """Say that the server and its database are up, to anybody."""
-        request.env.cr.execute("SELECT 1")
-        return request.make_json_response({"status": "up"})
-
     @staticmethod
-    def _door():
-        begin(request.env.cr)
-        return superuser(request.env)["mrp.machine.door"]
-
-    @staticmethod
-    def _asked(door):
+    def _asked(env):
         """Return the request as it was signed."""
         sent = request.httprequest
         if sent.mimetype in FORMS:
@@ -91,7 +89,7 @@ class MachineDoorController(http.Controller):
         except RequestEntityTooLarge:
             raise RequestRefused("body_too_big", limit=Bounds.sent) from None
         target = sent.environ.get("REQUEST_URI") or sent.environ.get("RAW_URI") or sent.full_path.rstrip("?")
-        database = door.env["ir.config_parameter"].get_param("database.uuid") or ""
+        database = env["ir.config_parameter"].get_param("database.uuid") or ""
         return Request(sent.method, target, body, environment_name(), database)
 
     def _problem(self, door, status, code, words, reason="", source_id=None):

@@ -1,0 +1,23 @@
+"""The door for events of others: each request is verified, read and handed over; nothing else happens here."""
+
+from collections import Counter
+
+from odoo.http import request
+
+from ..machine_connect.envelope import parse
+from .door import DoorController, door_route
+
+
+class MachineEventsController(DoorController):
+    @door_route("events", "POST")
+    def events(self, **_query):
+        """Take one event or a batch (CloudEvents 1.0, structured JSON), signed; answer what became of each."""
+        return self._answer("deliver", self._deliver)
+
+    def _deliver(self, source, body):
+        headers = request.httprequest.headers
+        parsed = parse(body, headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
+        answer = source.env["mrp.machine.intake"]._take(source, parsed)
+        refused = Counter(result["reason"] for result in answer["results"] if result["status"] == "rejected")
+        source.env["mrp.machine.door"]._note_refusals(refused, source.id, request.httprequest.remote_addr)
+        return request.make_json_response(answer)
