@@ -75,6 +75,7 @@ def _database(fresh):
         return database
     with step("bringing our addons in the database up to the code"):
         template.update(cluster, database, log="update-demo")
+        template.arm(cluster, database, "./dev demo: its machines are the simulated plant on this computer.")
     cluster.note(database, _code())
     return database
 

@@ -10,6 +10,13 @@ from .environment import ADDONS, ROOT, say
 LONGEST_FILE = 700
 PURE = "addons/mrp_machine_connect/machine_connect"
 
+# Where what strangers sent is compared with what only we know, and the words in a name that say so.
+DOOR = re.compile(
+    r"addons/mrp_machine_connect/(?:machine_connect/signature\.py|controllers/"
+    r"|models/mrp_machine_(?:door|intake|nonce|source|pressure|arming))"
+)
+SECRET_WORDS = frozenset({"signature", "secret", "secrets", "token", "digest", "hexdigest", "password", "mac"})
+
 # What no file of ours may name, because it is true on one machine only or leads a program to the network unasked.
 FORBIDDEN_WORDS = {
     "a host that packages come from": re.compile(
@@ -97,6 +104,8 @@ def our_own():
         yield from forbidden_words(name, text)
         if name.startswith(("addons/", "simulator/")):
             yield from too_long(name, text)
+        if DOOR.match(name) and name.endswith(".py"):
+            yield from hasty_comparisons(name, text)
         if name.startswith(f"{PURE}/") and name.endswith(".py"):
             yield from absolute_imports_of_ours(name, text)
 
@@ -139,3 +148,34 @@ def absolute_imports_of_ours(name, text):
         for module in modules:
             if module.split(".")[0] in ("machine_connect", "odoo"):
                 yield f"{name}:{node.lineno}: the pure package imports itself relatively and Odoo never: {module}"
+
+
+def hasty_comparisons(name, text):
+    """At the door, what is secret is compared in constant time: how long ``==`` takes tells how much of a guess is right."""
+    tree = ast.parse(text, name)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Compare) or not any(isinstance(by, HASTY) for by in node.ops):
+            continue
+        for side in (node.left, *node.comparators):
+            if SECRET_WORDS & set(re.split(r"[^a-z0-9]+", _said_of(side).lower())):
+                yield f"{name}:{node.lineno}: compare by hmac.compare_digest what is secret: {ast.unparse(node)}"
+                break
+    compares = any(isinstance(node, ast.Attribute) and node.attr == "compare_digest" for node in ast.walk(tree))
+    if name.endswith("/signature.py") and not compares:
+        yield f"{name}:1: a signature is compared by hmac.compare_digest"
+
+
+HASTY = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+
+
+def _said_of(node):
+    """What an expression is called: the last name in it, or the key that is taken out of something."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Call):
+        return _said_of(node.func)
+    if isinstance(node, ast.Subscript):
+        return str(node.slice.value) if isinstance(node.slice, ast.Constant) else _said_of(node.slice)
+    return ""

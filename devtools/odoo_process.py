@@ -49,6 +49,9 @@ def variables(cluster=None, with_odoo=True):
     found.pop("PYTHONDONTWRITEBYTECODE", None)
     # passlib, which Odoo needs, imports a module that is deprecated until Python 3.12; nobody here can change that.
     found["PYTHONWARNINGS"] = "ignore:'crypt' is deprecated:DeprecationWarning"
+    # As in deploy/systemd/odoo.service.d: glibc gives each thread memory of its own to manage and hardly any of it back.
+    found.setdefault("MALLOC_ARENA_MAX", "2")
+    found.setdefault("MALLOC_TRIM_THRESHOLD_", "131072")
     return found
 
 

@@ -76,6 +76,26 @@ def _check_checkout():
 
 def _download():
     """Download the packages into ``.odoo/debs`` and return the version of Odoo."""
+    options = _updated_lists()
+    wanted = _newest(options)
+    packages = [f"odoo-19={wanted}"]
+    packages += [f"{name}/{suite}" for suite, names in LINKED.items() for name in names]
+    _download_to(DEBS, packages, options, "Odoo's packages could not be fetched. Try again: ./dev setup.")
+    return wanted
+
+
+def download(packages, folder, problem):
+    """Download packages of Debian into a folder, verified as Odoo's are.
+
+    :param packages: names, each with its release or version: ``nginx/bookworm``
+    :param str problem: sentence for a person, should it fail
+    """
+    with environment.alone("apt"):
+        _download_to(folder, packages, _updated_lists(), problem)
+
+
+def _updated_lists():
+    """Fetch the lists of packages, and return the options with which apt uses them."""
     for program in ("apt-get", "dpkg-deb"):
         if not shutil.which(program):
             raise Problem(f"{program} is not here to fetch Odoo: export ODOO_PATH=/path/to/a/checkout/of/odoo/19.0")
@@ -87,18 +107,13 @@ def _download():
         log="apt",
         problem="The package lists could not be fetched; is the network there? Try again: ./dev setup.",
     )
-    wanted = _newest(options)
-    DEBS.mkdir(parents=True, exist_ok=True)
-    packages = [f"odoo-19={wanted}"]
-    packages += [f"{name}/{suite}" for suite, names in LINKED.items() for name in names]
+    return options
+
+
+def _download_to(folder, packages, options, problem):
+    folder.mkdir(parents=True, exist_ok=True)
     # A file that is there already is checked against its signed sum and not fetched again.
-    environment.run(
-        ["apt-get", *options, "download", *packages],
-        cwd=DEBS,
-        log="apt",
-        problem="Odoo's packages could not be fetched. Try again: ./dev setup.",
-    )
-    return wanted
+    environment.run(["apt-get", *options, "download", *packages], cwd=folder, log="apt", problem=problem)
 
 
 def _apt_options():

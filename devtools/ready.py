@@ -20,6 +20,7 @@ def everything(fresh=False, for_tests=False):
     if for_tests:
         packages.set_up_modsim()
         packages.set_up_npm()
+        packages.set_up_nginx()
 
 
 def database(name):

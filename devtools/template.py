@@ -85,6 +85,16 @@ def update(cluster, database, log):
     refuse_complaints(path)
 
 
+def arm(cluster, database, reason):
+    """Arm a database, as a manager does: what came with demo data, or from a copy, talks to no machine until then."""
+    odoo_process.run_python(
+        cluster,
+        odoo_process.configuration(cluster, f"arm-{database}", db_name=database),
+        database,
+        f"env['mrp.machine.arming']._arm({reason!r}); env.cr.commit()\n",
+    )
+
+
 def refuse_complaints(path):
     """Raise if a log of installing or updating holds a warning or an error that Odoo alone does not print."""
     if found := complaints(path.read_text(errors="replace"), _known_complaints()):

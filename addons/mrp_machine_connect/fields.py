@@ -1,6 +1,7 @@
 """Fields that Odoo does not have."""
 
 from odoo import fields
+from odoo.tools import SQL
 
 
 class BigInteger(fields.Integer):
@@ -16,3 +17,17 @@ class BigInteger(fields.Integer):
 
     def convert_to_cache(self, value, record, validate=True):
         return None if value is None or value is False else int(value)
+
+
+class LooseMany2one(fields.Many2one):
+    """A Many2one that PostgreSQL does not watch over: without foreign key.
+
+    For narrow tables whose rows are written together with the row that they point to, and gone before it is. A foreign key
+    locks the other row at each insert, which writes it anew: a quarter of what it costs to take an event in.
+    """
+
+    def update_db_foreign_key(self, model, column):
+        # One that an earlier version has made goes.
+        name = f"{model._table}_{self.name}_fkey"
+        table, constraint = SQL.identifier(model._table), SQL.identifier(name)
+        model.env.cr.execute(SQL("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, constraint))

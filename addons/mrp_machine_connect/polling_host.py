@@ -25,6 +25,7 @@ from psycopg2.extensions import TransactionRollbackError
 
 from odoo import SUPERUSER_ID, api
 
+from .arming_place import armings_here
 from .machine_connect.mapping import Interpreter, MappingInvalid
 from .machine_connect.polling import PollEngine, PollJob
 from .machine_connect.reading import Quality
@@ -115,6 +116,7 @@ class PollingHost:
         self.stored_events = 0
         self._backlog = []
         self._unstorable = set()
+        self._told_disarmed = False
         self._renewed = self._claimed = self._refreshed = float("-inf")
 
     # Hosts
@@ -209,6 +211,14 @@ class PollingHost:
 
         :return: whether there are new ones
         """
+        with self.registry.cursor() as cr:
+            armings = armings_here(cr)
+            if not armings:
+                if not self._told_disarmed:
+                    _logger.info("nothing is armed in %s: no machine is polled", cr.dbname)
+                self._told_disarmed = True
+                return False
+        self._told_disarmed = False
         gone = self._gone()
         limit = None if only_due else self._share(gone)
         if limit is not None and len(self.leases) >= limit:
@@ -230,7 +240,7 @@ class PollingHost:
                                  JOIN mrp_machine_connection connection ON connection.id = status.connection_id
                                  JOIN mrp_machine machine ON machine.id = connection.machine_id
                                 WHERE status.endpoint_id = candidate.id AND connection.active AND machine.active
-                                  AND connection.polled_by = %(polled_by)s
+                                  AND connection.polled_by = %(polled_by)s AND connection.arming_id = ANY(%(armings)s)
                                   AND (NOT %(only_due)s OR status.next_poll IS NULL OR status.next_poll <= {NOW}))
                          ORDER BY candidate.id
                          LIMIT %(limit)s
@@ -241,6 +251,7 @@ class PollingHost:
                     "holder": self.holder,
                     "lease": LEASE,
                     "polled_by": self.polled_by,
+                    "armings": armings,
                     "only_due": only_due,
                     "gone": gone,
                     "limit": None if limit is None else limit - len(self.leases),
@@ -268,7 +279,9 @@ class PollingHost:
                 """SELECT count(DISTINCT status.endpoint_id) FROM mrp_machine_connection_status status
                      JOIN mrp_machine_connection connection ON connection.id = status.connection_id
                      JOIN mrp_machine machine ON machine.id = connection.machine_id
-                    WHERE connection.active AND machine.active AND connection.polled_by = 'worker'"""
+                    WHERE connection.active AND machine.active AND connection.polled_by = 'worker'
+                      AND connection.arming_id = ANY(%s)""",
+                [armings_here(cr)],
             )
             (endpoints,) = cr.fetchone()
             cr.execute(
@@ -351,9 +364,10 @@ class PollingHost:
                       JOIN mrp_machine_connection_status status ON status.connection_id = connection.id
                       JOIN mrp_machine machine ON machine.id = connection.machine_id
                      WHERE connection.active AND machine.active AND connection.polled_by = %s
+                       AND connection.arming_id = ANY(%s)
                        AND status.endpoint_id = ANY(%s)
                      ORDER BY status.last_try NULLS FIRST""",
-                [self.polled_by, list(self.leases)],
+                [self.polled_by, armings_here(cr), list(self.leases)],
             )
             rows = {row[0]: row for row in cr.fetchall()}
             for gone in self.plans.keys() - rows.keys():

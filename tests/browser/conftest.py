@@ -34,6 +34,7 @@ def odoo_server():
     """An Odoo server with our addons as the code is now, and the demo data; all tests of a run share it."""
     with _database(template.ours(), f"browser_{os.getpid()}") as name:
         template.update(postgres.FAST, name, log=f"update-{name}")
+        template.arm(postgres.FAST, name, "Tests: its machines are simulated.")
         yield from _serve(name)
 
 

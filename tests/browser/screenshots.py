@@ -411,6 +411,77 @@ def sources(screen):
 
 
 @shot
+def source_form(screen):
+    first(screen, "machine-sources", "mrp.machine.source", [["name", "=like", "Line controller%"]])
+
+
+for _page in ("figures", "rights", "keys", "refused", "streams", "translations"):
+
+    def _turn_source(screen, page=_page):
+        source_form(screen)
+        screen.tab(page)
+
+    SHOTS[f"source-{_page}"] = _turn_source
+
+
+@shot
+def source_bearer(screen):
+    first(screen, "machine-sources", "mrp.machine.source", [["name", "=", "Old scale"]])
+
+
+@shot
+def source_bearer_keys(screen):
+    source_bearer(screen)
+    screen.tab("keys")
+
+
+@shot
+def source_new_key(screen):
+    source_form(screen)
+    screen.press("action_new_key")
+    screen.page.wait_for_selector(DIALOG)
+
+
+@shot
+def source_key_made(screen):
+    source_new_key(screen)
+    screen.press("action_make").expect("secret")
+
+
+@shot
+def source_translation(screen):
+    source_form(screen)
+    screen.tab("translations")
+    if not screen.page.locator(
+        ".o_field_x2many .o_data_row, .o_field_x2many .o_kanban_record:not(.o_kanban_ghost)"
+    ).count():
+        screen.press("action_add_telegraf")
+    screen.page.locator("[name=translation_ids] .o_data_row, [name=translation_ids] .o_kanban_record").first.click()
+    screen.settle()
+
+
+@shot
+def source_new(screen):
+    screen.page.goto("/odoo/machine-sources/new")
+    screen.settle()
+
+
+@shot
+def gaps(screen):
+    screen.open("machine-gaps")
+
+
+@shot
+def refusals(screen):
+    screen.open("machine-refusals")
+
+
+@shot
+def armings(screen):
+    screen.open("machine-armings")
+
+
+@shot
 def workers(screen):
     menu(screen, "Workers")
 

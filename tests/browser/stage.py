@@ -35,6 +35,7 @@ for code, port in PORTS.items():
             connection.port = port
         else:
             connection.url = f"opc.tcp://127.0.0.1:{port}"
+env["mrp.machine.arming"]._arm("Tests: its machines are simulated.")
 """
 
 
@@ -163,6 +164,45 @@ tell(press, [told("alarm.raised", now - timedelta(minutes=75), code="101", text=
 env["mrp.machine.poster"]._wake()
 """
 
+#: Two senders: one in its best years, with a gap, resends and a clock that goes ahead; one that cannot sign.
+SOURCES_CODE = """
+import json
+import time
+from collections import Counter
+from odoo.addons.mrp_machine_connect.machine_connect import envelope, heartbeat
+from odoo.addons.mrp_machine_connect.machine_connect.timestamps import timestamp
+
+second, deburr = (env["mrp.machine"].search([("code", "=", code)]) for code in ("press-2", "deburr"))
+line, scale = env["mrp.machine.source"].create(
+    [
+        {"name": "Line controller, Hall 1", "kind": "gateway", "machine_ids": second.ids, "areas": "Hall 1", "silent_after": 30},
+        {"name": "Old scale", "kind": "client", "machine_ids": deburr.ids, "networks": "192.168.10.0/24", "allows_bearer": True},
+    ]
+)
+for values in ({"source_id": line.id}, {"source_id": scale.id, "bearer": True}):
+    env["mrp.machine.source.new.key"].create(values).action_make()
+said = [
+    {
+        "specversion": "1.0", "id": f"e{number}", "source": "hall-1/deburr", "type": "mmc.production.count.v1", "subject": "deburr",
+        "time": timestamp(int((time.time() - 3600 + 10 * number) * 1e6)), "epoch": 1, "sequence": str(number),
+        "data": {"kind": "good", "delta": 2},
+    }
+    for number in range(1, 241) if number not in (101, 102, 103, 180)
+]
+wrong = [{**said[0], "id": "w1", "subject": "press-9"}, {**said[0], "id": "w2", "type": "mmc.production.counted.v1"}]
+door, intake, figure = env["mrp.machine.door"], env["mrp.machine.intake"], env["mrp.machine.source.figure"]
+for batch in (said[:120], said[100:], said[:20] + wrong):
+    answer = intake._take(line, envelope.parse(json.dumps(batch).encode(), envelope.BATCH))
+    counted = Counter(result["status"] for result in answer["results"])
+    door._note_refusals(Counter(r["reason"] for r in answer["results"] if r["status"] == "rejected"), line.id, "192.168.10.7")
+    figure._note(line.id, "deliver", 0.018, counted, str(int(time.time()) + 2))
+door._note_refusals({"signature_wrong": 3, "time_outside": 1}, line.id, "192.168.10.7")
+door._note_refusals({"key_unknown": 214}, None, "192.168.10.66")
+beat = heartbeat.parse(json.dumps({"software": "line-agent", "version": "2.4.1", "time": timestamp(int(time.time() * 1e6) + 1900000),
+                                   "spool": {"depth": 12, "oldest_age": 40}}).encode())
+env["mrp.machine.source.status"]._note_heartbeat(line, beat, "tag")
+"""
+
 
 @contextlib.contextmanager
 def set_up():
@@ -184,6 +224,7 @@ def set_up():
                 f"PORTS = {ports!r}\n{NEWCOMER_CODE}\n{MOVE_CODE.replace('PORTS.items()', repr(plant.codes()) + '.items()')}"
             )
             shell(f"PORTS = {ports!r}\n{DAY_CODE}")
+            shell(SOURCES_CODE)
             # The day must be over before the plant goes on with it.
             sql = "SELECT count(*) FROM mrp_machine_queue"
             server.wait_until(lambda: cluster.query(name, sql) == "0", "the day is posted", 120)

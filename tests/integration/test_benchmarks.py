@@ -31,6 +31,10 @@ SHORT = {
         ["--pieces=10", "--postings=2"],
         {"folded_gain", "ratio_to_bare", "ratio_to_bare_no_operation"},
     ),
+    "ingest": (
+        ["--batches=4", "--batch=20", "--senders=2", "--rows=100", "--paced-seconds=0.5"],
+        {"events_per_second", "cpu_ratio_to_copy", "growth_ratio", "p99_ms"},
+    ),
 }  # fmt: skip
 
 

@@ -347,6 +347,16 @@ def test_what_is_refused_is_not_sent_again(opened, status):
     assert (len(door.seen), waited) == (1, [])
 
 
+def test_an_address_that_is_not_there_while_the_servers_database_is_away_is_tried_again(opened):
+    """Odoo answers so, in HTML, for every address; the door itself refuses in its own form."""
+    events = batch(0, 1)
+    away = says(404, value=b"<title>404 Not Found</title>", content_type="text/html")
+    door, waited = opened(away, away, *[says(500)] * 9), []
+    told = failure(client(door.url, waited, tries=3), events)
+
+    assert (told.code, told.params["status"], len(door.seen)) == ("server_failed", 500, 3)
+
+
 @pytest.mark.parametrize(
     ("value", "content_type"),
     [(b"{", "application/problem+json"), ([1], "application/problem+json"), ({"title": "No"}, "text/html")],
@@ -505,3 +515,74 @@ def test_who_is_asked_to_wait_for_long_comes_back_later(opened):
 )
 def test_how_long_retry_after_asks_for(value, seconds):
     assert retry_after(value, NOON) == seconds
+
+
+# ---------------------------------------------------------------------------------------------------- under pressure
+
+
+def takes_at_most(most, code="too_many_events"):
+    """A door that takes so many events at once."""
+
+    def fault(handler, body):
+        if len(json.loads(gzip.decompress(body))) > most:
+            handler.server.faults.insert(0, fault)
+            handler.reply(413, {"title": "No", "code": code, "limit": most}, (), "application/problem+json")
+        else:
+            handler.server.faults.insert(0, fault)
+            take(handler, body)
+
+    return fault
+
+
+@pytest.mark.parametrize("code", ["too_many_events", "body_too_big", "unknown to us"])
+def test_a_batch_that_is_too_big_is_sent_in_parts_and_answered_as_one(opened, code):
+    door, events = opened(takes_at_most(7, code)), batch(0, 50)
+    answered = client(door.url).deliver(events)
+
+    assert answered.results == tuple(Result(STREAM, event["id"], "accepted") for event in events)
+    assert answered.watermarks == ({"source": STREAM, "epoch": 1, "sequence": 49},)
+    assert len(door.kept) == 50
+
+
+def test_one_event_that_is_too_big_is_refused_after_few_tries(opened):
+    door = opened(takes_at_most(0))
+    told = failure(client(door.url), batch(0, 64))
+
+    assert (told.code, told.params["status"]) == ("refused", 413)
+    assert len(door.seen) == 7
+
+
+def not_now(handler, body):
+    """Takes each second event, and asks to send the others again."""
+    said = handler.results(body)
+    for result in said["results"][::2]:
+        del handler.server.kept[result["source"], result["id"]]
+        result |= {"status": "rejected", "reason": "backlog_full", "message": "later"}
+    handler.reply(200, said)
+
+
+def test_what_is_not_taken_now_is_sent_again_and_nothing_else(opened):
+    door, events, waited = opened(not_now, not_now), batch(0, 8), []
+    answered = client(door.url, waited).deliver(events)
+
+    assert answered.results == tuple(Result(STREAM, event["id"], "accepted") for event in events)
+    sent = [[event["id"] for event in json.loads(gzip.decompress(request["body"]))] for request in door.seen]
+    names = [event["id"] for event in events]
+    assert sent == [names, names[::2], names[::4]]
+    assert len(waited) == 2
+    assert len({request["nonce"] for request in door.seen}) == 3, "another body, another nonce"
+
+
+def test_what_is_never_taken_is_told(opened):
+    door = opened(*(not_now for _time in range(9)))
+    told = failure(client(door.url, tries=3), batch(0, 8))
+
+    assert (told.code, len(door.seen)) == ("overloaded", 3)
+
+
+def test_the_pause_that_is_asked_for_is_kept(opened):
+    door, waited = opened(says(429, ("Retry-After", "7")), says(429, ("Retry-After", "3"))), []
+    client(door.url, waited).deliver(batch(0, 3))
+
+    assert waited[0] >= 7 and waited[1] >= 3
+    assert len({request["nonce"] for request in door.seen}) == 1, "the same request"

@@ -148,6 +148,51 @@ def test_the_pure_package_imports_itself_relatively():
     assert [line.split(":")[1] for line in found] == ["2", "3"]
 
 
+DOOR_FILE = "addons/mrp_machine_connect/controllers/door.py"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if signature == expected: pass",
+        "ok = found['secret'] != sent",
+        "ok = sent == self._key.secret",
+        "ok = hashlib.sha256(sent).hexdigest() == known",
+        "ok = first_digest != digest",
+        "ok = token in tokens",
+        "ok = headers.get('x') == hmac.digest(key, text, 'sha256')",
+    ],
+)
+def test_a_secret_is_not_compared_in_a_hurry(text):
+    assert list(lint.hasty_comparisons(DOOR_FILE, text))
+    assert list(lint.hasty_comparisons("x/signature.py", text + "\nhmac.compare_digest(a, b)"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if not hmac.compare_digest(signature, expected): pass",
+        "if secret is None or len(signature) != 64: pass",
+        "if reason == 'signature_wrong': pass",
+        "if bucket.tokens < 1: pass",
+        "if algorithm == HMAC_SHA256: pass",
+    ],
+)
+def test_what_is_no_comparison_of_secrets_may_be_written(text):
+    assert not list(lint.hasty_comparisons(DOOR_FILE, text))
+
+
+def test_signatures_are_compared_in_constant_time_and_the_rule_looks_at_every_file_of_the_door():
+    assert list(lint.hasty_comparisons("x/signature.py", "def verify(): return True"))
+    looked_at = [name for path in lint._files() if lint.DOOR.match(name := str(path.relative_to(environment.ROOT)))]
+    assert {name.rpartition("/")[2] for name in looked_at} >= {
+        "signature.py", "door.py", "machine_events.py", "mrp_machine_door.py", "mrp_machine_intake.py", "mrp_machine_source_key.py",
+    }  # fmt: skip
+    for name in looked_at:
+        if name.endswith(".py"):
+            assert list(lint.hasty_comparisons(name, (environment.ROOT / name).read_text())) == []
+
+
 def test_a_file_that_is_too_long_is_told():
     assert list(lint.too_long("x.py", "\n" * (lint.LONGEST_FILE + 1)))
     assert not list(lint.too_long("x.py", "\n" * lint.LONGEST_FILE))

@@ -162,7 +162,7 @@ def test_the_schemas_are_schemas_and_there_is_one_for_each_type():
         Draft202012Validator.check_schema(schema)
 
     names = {schema_name(name, kind.version) for name, kind in EVENT_TYPES.items()}
-    assert documents().keys() == names | {"common.json", "cloudevent.json"}
+    assert documents().keys() == names | {"common.json", "cloudevent.json", "config.v1.json", "heartbeat.v1.json"}
 
 
 @pytest.mark.parametrize("wire", WIRE)

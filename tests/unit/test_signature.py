@@ -74,6 +74,26 @@ def test_a_header_that_is_missing(keys, name):
     assert judged(keys, {**headers, name: ""}) == "header_missing"
 
 
+#: Each header: what is wrong about it, and what is said then.
+WRONG = {
+    "X-Machine-Key": ("agent-2", "key_other"),
+    "X-Machine-Time": (str(NOW + 1), "signature_wrong"),
+    "X-Machine-Nonce": (NONCE[::-1], "signature_wrong"),
+    "X-Machine-Signature": (base64.b64encode(bytes(32)).decode(), "signature_wrong"),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_each_header_in_threes_right_missing_wrong(keys, name):
+    right = sign(keys[0], REQUEST, NOW, NONCE)
+    missing = {header: value for header, value in right.items() if header != name}
+    value, reason = WRONG[name]
+
+    assert judged(keys, right) == ""
+    assert judged(keys, missing) == "header_missing"
+    assert judged(keys, {**right, name: value}) == reason
+
+
 def test_a_signature_by_another_key_is_wrong(keys):
     assert verify(keys[2], REQUEST, sign(keys[0], REQUEST, NOW, NONCE), NOW) == "signature_wrong"
 

@@ -1,1 +1,10 @@
-from . import door, machine_events, machine_health
+from . import (
+    door,
+    machine_config,
+    machine_events,
+    machine_health,
+    machine_heartbeat,
+    machine_metrics,
+    machine_openapi,
+    machine_trace,
+)

@@ -4,3 +4,5 @@ DELETE FROM mrp_machine_connection_secret;
 UPDATE mrp_machine_source_key SET revoked = now() AT TIME ZONE 'UTC' WHERE revoked IS NULL;
 DELETE FROM mrp_machine_source_secret;
 UPDATE mrp_machine_endpoint SET holder = NULL, lease_until = NULL;
+UPDATE mrp_machine_connection SET arming_id = NULL;
+UPDATE mrp_machine_source SET arming_id = NULL;

@@ -2,7 +2,7 @@
 
 The same bytes with the same nonce each time: what was taken already is answered as duplicate, so a lost answer costs nothing.
 One batch at a time, in the order given: the next one is for the caller to hand in once this one is answered. Problems are
-read by RFC 9457.
+read by RFC 9457. A batch that is too big is sent in halves (413), and what is not taken while too much waits is sent again.
 """
 
 import gzip
@@ -16,13 +16,16 @@ from urllib.parse import urlsplit
 from . import clock
 from .envelope import BATCH
 from .errors import MachineConnectError
+from .refusals import SEND_AGAIN
 from .retry import Pauses, retry_after
 from .signature import Request, new_nonce, sign
 
 EVENTS_PATH = "/machine/v1/events"
 #: Bytes of an answer at most; one result is some hundred bytes.
 ANSWER_LIMIT = 4_194_304
-#: Statuses (RFC 9110, 15; RFC 6585, 4) that say nothing against the request: it is sent again.
+#: Statuses (RFC 9110, 15; RFC 6585, 4): the batch is more than is taken at once.
+TOO_BIG = 413
+#: Statuses that say nothing against the request: it is sent again.
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: What becomes of an event at the door.
 STATUSES = frozenset({"accepted", "duplicate", "held", "rejected"})
@@ -155,6 +158,24 @@ class Client:
             or it refuses the batch as a whole
         :raise ValueError: an event holds what JSON cannot say
         """
+        try:
+            answered = self._deliver_whole(events)
+        except NotDelivered as failure:
+            if failure.params.get("status") != TOO_BIG or len(events) < 2:
+                raise
+            half = len(events) // 2
+            return _joined(self.deliver(events[:half]), self.deliver(events[half:]))
+        tries = 1
+        while again := [place for place, result in enumerate(answered.results) if result.reason in SEND_AGAIN]:
+            if tries >= self._pauses.tries:
+                raise NotDelivered("overloaded", status=200, tries=tries, retry_after=None)
+            self._sleep(self._pauses.after(tries))
+            tries += 1
+            answered = _mended(answered, again, self._deliver_whole([events[place] for place in again]))
+        return answered
+
+    def _deliver_whole(self, events):
+        """Return the answer to a batch that is sent as it is until there is one."""
         text = json.dumps(events, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
         body = gzip.compress(text, compresslevel=5, mtime=0)
         nonce, tries = new_nonce(), 1
@@ -176,7 +197,8 @@ class Client:
             except ValueError:
                 raise _TryAgain("answer_unreadable", status=status) from None
         problem = _problem(headers, content)
-        if status in TRY_AGAIN:
+        # Odoo knows no address (404) while its database is away; the door itself refuses in its own form.
+        if status in TRY_AGAIN or (status == 404 and not problem):
             failed = "overloaded" if status in (429, 503) else "server_failed"
             raise _TryAgain(
                 failed, retry_after(headers.get("Retry-After"), clock.now()), status=status, problem=problem
@@ -249,6 +271,21 @@ def answer(content, events):
         return Answer(tuple(map(_result, results, events)), tuple(watermarks))
     except (TypeError, KeyError, AttributeError):
         raise ValueError("this is no answer to a batch") from None
+
+
+def _joined(first, second):
+    """Return the answer to both halves of a batch; of a stream the later one knows better how far it is."""
+    both = (*first.watermarks, *second.watermarks)
+    marks = {(str(mark.get("source")), str(mark.get("epoch"))): mark for mark in both if isinstance(mark, dict)}
+    return Answer(first.results + second.results, tuple(marks.values()))
+
+
+def _mended(answered, places, again):
+    """Return an answer in which the results in these places are those of another one."""
+    results = list(answered.results)
+    for place, result in zip(places, again.results, strict=True):
+        results[place] = result
+    return _joined(Answer(tuple(results), answered.watermarks), Answer((), again.watermarks))
 
 
 def _result(said, event):

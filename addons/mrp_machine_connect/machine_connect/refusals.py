@@ -15,6 +15,9 @@ REQUEST_REFUSALS = {
     "unpacked_too_big": (413, "the body is too big once it is unpacked"),
     "too_many_values": (413, "the body holds too many values"),
     "too_many_events": (413, "the batch holds too many events"),
+    "rate_exceeded": (429, "more comes in a second than is taken"),
+    "backlog_full": (429, "too many events wait for their effect"),
+    "body_cut": (400, "the body did not come to its end"),
     "gzip_broken": (400, "the body is not one whole gzip member"),
     "byte_order_mark": (400, "the body begins with a byte order mark"),
     "not_utf8": (400, "the body is not UTF-8"),
@@ -22,6 +25,9 @@ REQUEST_REFUSALS = {
     "too_deep": (400, "the body is nested too deeply"),
     "not_an_object": (400, "a single event is a JSON object"),
     "not_an_array": (400, "a batch is a JSON array"),
+    "body_unfit": (400, "a value of the body does not keep to the schema"),
+    "query_unfit": (400, "the query does not name what is asked for"),
+    "trace_unknown": (404, "no event of this source has this stream and id"),
 }
 
 #: Why one event is rejected, with what it says in English.
@@ -41,7 +47,13 @@ EVENT_REFUSALS = {
     "version_unknown": "there is no such version of this type of event",
     "data_not_json": "the data is not a JSON object",
     "event_too_big": "the event is too big",
+    "translation_missing": "no translation of this source is for this metric",
+    "telemetry": "these are more readings a second than are taken; send a summary of them, process.summary",
+    "backlog_full": "too many events wait for their effect; send it again later",
 }
+
+#: Reasons that say nothing against an event: the same one is to be sent again later.
+SEND_AGAIN = frozenset({"backlog_full"})
 
 
 class RequestRefused(MachineConnectError):

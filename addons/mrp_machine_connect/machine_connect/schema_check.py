@@ -21,6 +21,8 @@ _KEYWORDS = {
     "boolean": set(),
     "null": set(),
 }
+#: So many orders of an object's keys are kept: more than honest senders have, few enough for those that are not.
+_SHAPES = 64
 _UINT64 = re.compile(r"[0-9]{1,20}")
 
 
@@ -80,7 +82,7 @@ class _Compiler:
         return self._referred[reference]
 
     def _resolved(self, schema):
-        return self._named(schema["$ref"]) if "$ref" in schema else schema
+        return self._named(schema["$ref"]) if schema is not True and "$ref" in schema else schema
 
     def _named(self, reference):
         name, _hash, path = reference.partition("#/")
@@ -138,35 +140,34 @@ class _Compiler:
             raise SchemaInvalid(f"propertyNames: {schema['propertyNames']}")
         longest = schema["propertyNames"]["maxLength"]
         other = self.check(schema["additionalProperties"])
-        # Most values are texts with a length or one of a few words: those are looked at without a call.
-        stated = {key: item for key, item in schema.get("properties", {}).items() if item is not True}
-        properties = {key: self._resolved(item) for key, item in stated.items()}
-        lengths = {key: _lengths(item) for key, item in properties.items() if _has_only_length(item)}
-        words = {key: frozenset(item["enum"]) for key, item in properties.items() if "enum" in item}
-        find, length_of, words_of = known.get, lengths.get, words.get
+        properties = {key: self._resolved(item) for key, item in schema.get("properties", {}).items()}
+        predicates = {}
 
-        def check(value):
+        def says_what(value):
             if len(value) > most:
                 return "too_long", "", {"limit": most}
             if not required <= value.keys():
                 return "missing", "", {"key": next(key for key in order if key not in value)}
             for key, item in value.items():
-                if item.__class__ is str:
-                    limits = length_of(key)
-                    if limits is not None:
-                        if limits[0] <= len(item) <= limits[1]:
-                            continue
-                    elif item in words_of(key, ()):
-                        continue
-                look = find(key)
-                if look is None:
-                    if len(key) > longest:
-                        return "too_long", below(key), {"limit": longest}
-                    look = other
-                wrong = look(item)
+                if key not in known and len(key) > longest:
+                    return "too_long", below(key), {"limit": longest}
+                wrong = known.get(key, other)(item)
                 if wrong:
                     return wrong[0], below(key) + wrong[1], wrong[2]
             return None
+
+        def check(value):
+            # A sender's events have the same keys in the same order: whether these keys will do is looked at once.
+            shape = tuple(value)
+            is_well = predicates.get(shape)
+            if is_well is None:
+                will_do = len(shape) <= most and required <= value.keys()
+                will_do = will_do and all(key in known or len(key) <= longest for key in shape)
+                looks = [(properties.get(key), known.get(key, other)) for key in shape]
+                is_well = _predicate(looks) if will_do else _never
+                if len(predicates) < _SHAPES:
+                    predicates[shape] = is_well
+            return None if is_well(*value.values()) else says_what(value)
 
         return {dict: check}
 
@@ -193,8 +194,48 @@ def _only(kind, check):
     return of_one_class
 
 
-def _has_only_length(schema):
-    return "string" in schema.get("type", ()) and not {"pattern", "format"} & schema.keys()
+def _never(*_values):
+    return False
+
+
+def _predicate(looks):
+    """Return a function of so many values that returns whether all of them are well.
+
+    Most values are texts with a length, one of a few words or numbers in a range. Made into one expression, these are looked
+    at without a call, in a quarter of the time: a check is the largest part of what it costs to read an event.
+
+    :param looks: for each value its schema, or None, and its check
+    """
+    terms, names = [], {}
+    for place, (schema, look) in enumerate(looks):
+        if schema is True:
+            continue
+        names[f"look{place}"] = look
+        terms.append(_term(schema or {}, place, names))
+    arguments = ", ".join(f"v{place}" for place in range(len(looks)))
+    # Nothing of it comes from outside: names of ours, numbers and words of our own schemas.
+    return eval(f"lambda {arguments}: {' and '.join(terms) or True}", names)  # noqa: S307
+
+
+def _term(schema, place, names):
+    """Return an expression that says whether value number ``place`` is well by a schema."""
+    value, called = f"v{place}", f"look{place}(v{place}) is None"
+    if "enum" in schema:
+        return f"{value} in {tuple(schema['enum'])!r}" if None not in schema["enum"] else called
+    kinds = schema.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    ways = []
+    if "string" in kinds and "format" not in schema:
+        least, most = _lengths(schema)
+        way = f"{value}.__class__ is str and {least!r} <= len({value}) <= {most!r}"
+        if "pattern" in schema:
+            names[f"match{place}"] = re.compile(schema["pattern"][1:-1]).fullmatch
+            way += f" and match{place}({value}) is not None"
+        ways.append(way)
+    if {"integer", "number"} & set(kinds) and {"minimum", "maximum"} <= schema.keys():
+        ways.append(f"{value}.__class__ is int and {schema['minimum']!r} <= {value} <= {schema['maximum']!r}")
+    # What is quick to see stands first; all else takes a call.
+    return f"({' or '.join([*ways, called])})"
 
 
 def _lengths(schema):

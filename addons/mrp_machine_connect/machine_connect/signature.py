@@ -21,6 +21,9 @@ HEADERS = (KEY_HEADER, TIME_HEADER, NONCE_HEADER, SIGNATURE_HEADER)
 
 HMAC_SHA256, ED25519 = "hmac-sha256", "ed25519"
 ALGORITHMS = (HMAC_SHA256, ED25519)
+#: No signature at all: a key that is sent along, for devices that cannot sign. Whoever listens can use it (RFC 6750).
+BEARER = "bearer"
+BEARER_HEADER = "Authorization"
 #: Bytes of an HMAC secret at least, and of an Ed25519 key exactly.
 KEY_BYTES = 32
 #: Seconds that the time of a request may differ from ours.
@@ -39,6 +42,7 @@ SIGNATURE_REASONS = {
 KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIME = re.compile(r"[0-9]{1,12}")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9._-]{1,64})\.([A-Za-z0-9_-]{43,128})")
 _FORMS = {KEY_HEADER: KEY_NAME, TIME_HEADER: _TIME, NONCE_HEADER: _NONCE}
 
 
@@ -88,6 +92,30 @@ class Request:
 def new_nonce():
     """Return a nonce that was never used before: 128 bits of chance."""
     return secrets.token_urlsafe(16)
+
+
+def new_token():
+    """Return the secret of a bearer key: 256 bits of chance."""
+    return secrets.token_urlsafe(KEY_BYTES)
+
+
+def token_digest(secret):
+    """Return what is stored of a bearer key's secret: nobody comes from it to the secret, which is too long to be guessed."""
+    return hashlib.sha256(secret.encode("ascii")).hexdigest()
+
+
+def bearer(header):
+    """Return the id and the secret of a bearer key, or None.
+
+    :param header: the header ``Authorization``, or None: ``Bearer <id>.<secret>``
+    """
+    found = _BEARER.fullmatch(header or "")
+    return found and found.groups()
+
+
+def is_bearer(digest, secret):
+    """Return whether a secret is the one of which a digest was stored."""
+    return hmac.compare_digest(digest.encode(), token_digest(secret).encode())
 
 
 def canonical(request, key_name, time, nonce):

@@ -229,6 +229,11 @@ class Machine(models.Model):
         string="Mapping Versions",
         help="Who changed its signals and codes, and when. Each event names the version that it was made with.",
     )
+    disarmed_words = fields.Char(
+        "Disarmed",
+        compute="_compute_disarmed_words",
+        help="Why a connection of this machine is disarmed in this database. Empty: all are armed.",
+    )
     archived_connection_count = fields.Integer(
         compute="_compute_archived_connection_count",
         help="Connections that are not polled, as those of a copy at first.",
@@ -289,6 +294,18 @@ class Machine(models.Model):
         for machine in self:
             row = machine.progress_id
             machine.progress = 100.0 * row.good / row.target if row.target else 0.0
+
+    @api.depends("connection_ids")
+    @api.depends_context("uid")
+    def _compute_disarmed_words(self):
+        for machine in self:
+            # sudo: whoever sees that a machine does not move may see why
+            connections = machine.sudo().connection_ids
+            machine.disarmed_words = next(filter(None, connections.mapped("disarmed_words")), False)
+
+    def action_arm(self):
+        """Ask why, and arm this database."""
+        return self.connection_ids[:1].action_arm()
 
     @api.depends("connection_ids.active")
     def _compute_archived_connection_count(self):

@@ -23,7 +23,7 @@ class MachineConnection(models.Model):
 
     _name = "mrp.machine.connection"
     _description = "Machine Connection"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "mrp.machine.armed"]
     _order = "machine_id, id"
     _check_company_auto = True
 
@@ -414,6 +414,13 @@ class MachineConnection(models.Model):
         """
         self.ensure_one()
         self.check_access("read")
+        if self.disarmed_words:
+            raise UserError(
+                self.env._(
+                    "%s It may lead to the real machine, so it is not asked. Arm the database first, if it is to speak to the plant.",
+                    self.disarmed_words,
+                )
+            )
         return self._ask_with(self.protocol, self._driver_options(), self._secrets(), ask)
 
     @api.model

@@ -1,4 +1,7 @@
+import hmac
+import json
 import time
+from functools import cache
 
 from psycopg2.extras import Json
 
@@ -10,6 +13,7 @@ from ..machine_connect.event import HELD_REASONS, Event, clock_doubt
 from ..machine_connect.gaps import extend, fill, watermark
 from ..machine_connect.instants import instant, microseconds
 from ..machine_connect.refusals import EVENT_REFUSALS
+from .mrp_machine_event import log_head, log_row
 
 #: Why one event is rejected although it can be read, with what it says in English.
 RIGHT_REASONS = {
@@ -20,6 +24,25 @@ RIGHT_REASONS = {
 }
 #: Seconds between two wake-ups of the poster by one process; one that is missed costs a minute at most.
 WAKE_EVERY = 1.0
+
+
+class _Machine:
+    """What each event of a machine asks of it, read once a request.
+
+    :param record: the mrp.machine
+    :param dict row: of :meth:`MachineSource._machine_rows`
+    """
+
+    __slots__ = ("company_id", "early", "id", "late", "record")
+
+    def __init__(self, record, row):
+        self.record, self.id, self.company_id = record, row["id"], row["company_id"]
+        self.late = int((row["late_window"] or 0) * 3_600_000_000) or None
+        self.early = int((row["early_window"] or 0) * 60_000_000) or None
+
+    def doubt(self, behind):
+        """Return why an event waits for a person when its time lies so many microseconds behind ours; else empty."""
+        return clock_doubt(behind, self.late, self.early)
 
 
 class MachineIntake(models.AbstractModel):
@@ -40,17 +63,20 @@ class MachineIntake(models.AbstractModel):
         :return: ``{"results": [one an event, in the order sent], "watermarks": [...]}``
         """
         now = clock.now()
-        machines = {machine.code: machine for machine in source.machine_ids if machine.active}
+        codes = {event.machine for event in parsed if event.__class__ is not Rejected}
+        records = self.env["mrp.machine"]
+        machines = {row["code"]: _Machine(records.browse(row["id"]), row) for row in source._machine_rows(codes)}
         results, candidates = {}, []
+        refused = self._refused(source, machines)
         for event in parsed:
-            if reason := self._refused(source, machines, event):
+            if reason := refused(event):
                 results[event.index] = self._rejected(event, reason)
             else:
                 candidates.append(event)
         streams = self._lock_streams(source, machines, candidates)
-        stored = self._stored(source, candidates)
-        used = self._used_sequences(source, candidates)
-        fresh = []
+        stored = self._stored(source, self._maybe_known(streams, candidates))
+        used = self._used_sequences(source, streams, candidates, stored)
+        fresh, moment = [], microseconds(now)
         for event in candidates:
             identity = event.stream, event.uid
             place = event.stream, event.epoch or 0, event.sequence
@@ -59,12 +85,14 @@ class MachineIntake(models.AbstractModel):
             elif event.sequence is not None and place in used:
                 results[event.index] = self._rejected(event, "sequence_conflict")
             else:
-                reason = self._held(machines[event.machine], event, now)
+                reason = event.held or machines[event.machine].doubt(moment - event.occurred)
                 stored[identity] = event.digest, "held" if reason else "accepted"
                 used.add(place)
                 fresh.append((event, reason))
-        inserted = self._insert(source, machines, fresh, now)
-        lost = [event for event, _reason in fresh if (event.stream, event.uid) not in inserted]
+        # The same order in all requests: they wait for each other, and never crosswise.
+        fresh.sort(key=lambda item: (item[0].stream, item[0].uid))
+        inserted = self._insert(source, machines, fresh, moment)
+        lost = [event for (event, _reason), row_id in zip(fresh, inserted, strict=True) if row_id is None]
         if lost:  # another request with the same events was quicker by a moment
             quicker = self._stored(source, lost)
             results |= {event.index: self._again(event, quicker[event.stream, event.uid]) for event in lost}
@@ -83,19 +111,19 @@ class MachineIntake(models.AbstractModel):
             ],
         }
 
-    def _refused(self, source, machines, event):
-        if isinstance(event, Rejected):
-            return event.reason
-        if event.machine not in machines:
-            return "machine_unknown"
-        return "" if source._may_deliver(event.type) else "type_forbidden"
+    @staticmethod
+    def _refused(source, machines):
+        """Return a function of an event that returns why it is rejected; empty when it is not."""
+        may_deliver = cache(source._may_deliver)
 
-    def _held(self, machine, event, now):
-        """Return why an event waits for a person: its sender doubts it, or its time is far from ours."""
-        if event.held:
-            return event.held
-        late, early = machine.late_window * 3_600_000_000, machine.early_window * 60_000_000
-        return clock_doubt(microseconds(now) - event.occurred, late or None, early or None)
+        def refused(event):
+            if event.__class__ is Rejected:
+                return event.reason
+            if event.machine not in machines:
+                return "machine_unknown"
+            return "" if may_deliver(event.type) else "type_forbidden"
+
+        return refused
 
     def _lock_streams(self, source, machines, events):
         """Return ``{(stream, epoch): row}`` of the events that are numbered, locked: one request at a time moves a mark."""
@@ -116,75 +144,105 @@ class MachineIntake(models.AbstractModel):
         )
         return {(name, epoch): (row_id, lowest, highest) for name, epoch, row_id, lowest, highest in rows}
 
+    @staticmethod
+    def _maybe_known(streams, events):
+        """Return those of these events that may be in the log already: all but those whose number lies beyond the mark.
+
+        Of these, one with the id of an older event is found by the unique index when it is stored.
+        """
+        known = []
+        for event in events:
+            if event.sequence is not None:
+                _row_id, lowest, highest = streams[event.stream, event.epoch or 0]
+                if lowest is None or event.sequence > highest:
+                    continue
+            known.append(event)
+        return known
+
     def _stored(self, source, events):
         """Return ``{(stream, uid): (digest, disposition)}`` of those of these events that are in the log already."""
-        if not events:
-            return {}
-        self.env.cr.execute(
-            """SELECT stream, uid, digest, disposition FROM mrp_machine_event
-                WHERE source_id = %s AND (stream, uid) IN %s""",
-            [source.id, tuple((event.stream, event.uid) for event in events)],
-        )
-        return {(stream, uid): (digest, disposition) for stream, uid, digest, disposition in self.env.cr.fetchall()}
+        return {
+            (stream, identity): (digest, disposition)
+            for stream, identity, digest, disposition in self._look_up(
+                "stream, uid, digest, disposition",
+                source,
+                ("stream", "uid"),
+                [(event.stream, event.uid) for event in events],
+            )
+        }
 
-    def _used_sequences(self, source, events):
-        places = tuple(
-            (event.stream, event.epoch or 0, event.sequence) for event in events if event.sequence is not None
-        )
-        if not places:
-            return set()
-        self.env.cr.execute(
-            """SELECT stream, epoch, sequence FROM mrp_machine_event
-                WHERE source_id = %s AND sequence IS NOT NULL AND (stream, epoch, sequence) IN %s""",
-            [source.id, places],
-        )
-        return set(self.env.cr.fetchall())
+    def _used_sequences(self, source, streams, events, stored):
+        """Return those (stream, epoch, sequence) of these events that others have already."""
+        places = set()
+        for event in events:
+            if event.sequence is not None and (event.stream, event.uid) not in stored:
+                _row_id, lowest, highest = streams[event.stream, event.epoch or 0]
+                # Beyond the mark nothing can be: the row of the stream is locked.
+                if lowest is not None and event.sequence <= highest:
+                    places.add((event.stream, event.epoch or 0, event.sequence))
+        columns = ("stream", "epoch", "sequence")
+        return set(self._look_up("stream, epoch, sequence", source, columns, sorted(places)))
+
+    def _look_up(self, wanted, source, columns, keys):
+        """Return columns of those events of a source whose last key is given, grouped by the keys before it.
+
+        :param str wanted: the columns to return
+        :param columns: the key's columns
+        :param keys: a tuple of their values for each event
+        """
+        # By SQL, a statement a group: PostgreSQL reads an array in an index five times as fast as a list of tuples.
+        groups = {}
+        for *group, last in keys:
+            groups.setdefault(tuple(group), []).append(last)
+        *before, last_column = columns
+        condition = " AND ".join(f"{column} = %s" for column in before)
+        not_null = "AND sequence IS NOT NULL" if last_column == "sequence" else ""
+        found = []
+        for group, values in groups.items():
+            self.env.cr.execute(
+                f"""SELECT {wanted} FROM mrp_machine_event
+                     WHERE source_id = %s AND {condition} AND {last_column} = ANY(%s) {not_null}""",
+                [source.id, *group, values],
+            )
+            found += self.env.cr.fetchall()
+        return found
 
     def _insert(self, source, machines, fresh, now):
-        """Store new events, and return the (stream, uid) of those that nobody else stored this moment."""
-        if not fresh:
-            return set()
-        named = any(event.signal for event, _reason in fresh)
-        signals = {
-            (signal.machine_id.id, signal.name): signal.id
-            for signal in (source.machine_ids.signal_ids if named else ())
-        }
-        rows = [
-            self._prepare_row(source, machines[event.machine], signals, event, reason, now) for event, reason in fresh
-        ]
-        # The same order in all requests: they wait for each other, and never crosswise.
-        rows.sort(key=lambda row: (row["stream"], row["uid"]))
-        return {(stream, uid) for stream, uid in self.env["mrp.machine.event"]._insert_rows(rows, "stream, uid")}
+        """Store new events, and return for each its id, or None where somebody else stored it this moment.
 
-    def _prepare_row(self, source, machine, signals, event, reason, now):
-        recorded = event.recorded if event.recorded is not None else microseconds(now)
-        return {
-            "source_id": source.id,
-            "stream": event.stream,
-            "uid": event.uid,
-            "epoch": event.epoch if event.sequence is None else event.epoch or 0,
-            "sequence": event.sequence,
-            "type": event.type,
-            "type_version": event.version,
-            "machine_id": machine.id,
-            "company_id": machine.company_id.id,
-            "signal_id": signals.get((machine.id, event.signal)),
-            "occurred": instant(event.occurred).replace(tzinfo=None),
-            "recorded": instant(recorded).replace(tzinfo=None),
-            "received": now.replace(tzinfo=None),
-            "occurred_us": event.occurred,
-            "recorded_us": recorded,
-            "received_us": microseconds(now),
-            "data": event.content if event.data else None,
-            "quality": event.quality,
-            "status": event.status,
-            "mapping_version": event.mapping_version or None,
-            "attributes": Json(event.attributes) if event.attributes else None,
-            "correlation": event.correlation or event.data.get("refers_to"),
-            "disposition": "held" if reason else "accepted",
-            "reason": reason or None,
-            "digest": event.digest,
+        :param int now: in microseconds since 1970-01-01 UTC
+        """
+        named = {event.machine for event, _reason in fresh if event.signal}
+        signals = {
+            (machines[code].id, signal.name): signal.id for code in named for signal in machines[code].record.signal_ids
         }
+        heads = {code: log_head(source, machine.id, machine.company_id, now) for code, machine in machines.items()}
+        rows = []
+        for event, reason in fresh:
+            machine_id, data, recorded = machines[event.machine].id, event.data, event.recorded
+            row = log_row(
+                heads[event.machine],
+                event.stream,
+                event.uid,
+                event.epoch if event.sequence is None else event.epoch or 0,
+                event.sequence,
+                event.type,
+                event.version,
+                event.occurred,
+                now if recorded is None else recorded,
+                event.content if data else "",
+                event.quality,
+                event.digest,
+                reason,
+                signals.get((machine_id, event.signal)) if named else None,
+                event.status,
+                event.mapping_version or None,
+                json.dumps(event.attributes) if event.attributes else "",
+                "",
+                event.correlation or data.get("refers_to"),
+            )
+            rows.append((machine_id, row))
+        return self.env["mrp.machine.event"]._store(rows)
 
     def _note_arrivals(self, streams, events, now):
         """Move the marks of the streams, open and close gaps, and return up to where each stream is complete."""
@@ -235,18 +293,25 @@ class MachineIntake(models.AbstractModel):
 
     def _show(self, machines, fresh, now):
         """Bring the machines' hot rows up to date with what came."""
-        by_machine = {}
+        heard, latest, changes = set(), {}, {}
         for event, reason in fresh:
-            moment = instant(event.occurred)
-            told = Event(event.type, moment, moment, event.data, held=reason)
-            by_machine.setdefault(event.machine, []).append(told)
-        for code, events in sorted(by_machine.items()):
-            machine = machines[code]
-            self.env["mrp.machine.event"]._show_on_machine(machine, events)
-            self.env.cr.execute(
-                "UPDATE mrp_machine_status SET last_seen = GREATEST(last_seen, %s) WHERE machine_id = %s",
-                [now.replace(tzinfo=None), machine.id],
-            )
+            code = event.machine
+            heard.add(code)
+            if reason:
+                continue
+            if code not in latest or event.occurred > latest[code]:
+                latest[code] = event.occurred
+            if event.type == "machine.state_changed" and (
+                code not in changes or event.occurred > changes[code].occurred
+            ):
+                changes[code] = event
+        log = self.env["mrp.machine.event"]
+        for code in sorted(heard):
+            last, change = latest.get(code), changes.get(code)
+            if change:
+                moment = instant(change.occurred)
+                change = Event(change.type, moment, moment, change.data)
+            log._show_on_machine(machines[code].record, last and instant(last), change, now)
 
     _woken = 0.0
 
@@ -260,9 +325,17 @@ class MachineIntake(models.AbstractModel):
     # Answers
 
     def _result(self, event, status, reason="", message="", **more):
-        result = {"source": event.stream, "id": event.uid, "status": status, "reason": reason, "message": message}
-        unknown = getattr(event, "extras", ())
-        return {**result, **more, **({"unknown": list(unknown)} if unknown else {})}
+        result = {
+            "source": event.stream,
+            "id": event.uid,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            **more,
+        }
+        if unknown := getattr(event, "extras", ()):
+            result["unknown"] = list(unknown)
+        return result
 
     def _rejected(self, event, reason):
         message = RIGHT_REASONS.get(reason) or EVENT_REFUSALS[reason]
@@ -271,7 +344,7 @@ class MachineIntake(models.AbstractModel):
 
     def _again(self, event, first):
         digest, disposition = first
-        if digest != event.digest:
+        if not hmac.compare_digest(digest or "", event.digest):
             return self._rejected(event, "identity_conflict")
         return self._result(event, "duplicate", first=disposition)
 

@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from ..fields import LooseMany2one
+
 
 class MachineQueue(models.Model):
     """Events whose effect is due: written with the event, deleted with its effect. Narrow, so nobody scans the log."""
@@ -9,8 +11,8 @@ class MachineQueue(models.Model):
     _log_access = False
     _rec_name = "event_id"
 
-    event_id = fields.Many2one("mrp.machine.event", required=True, readonly=True, ondelete="restrict")
-    machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
+    event_id = LooseMany2one("mrp.machine.event", required=True, readonly=True, ondelete="restrict")
+    machine_id = LooseMany2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
     not_before = fields.Datetime(readonly=True, help="A failed try waits so long.")
 
     _event_unique = models.UniqueIndex("(event_id)")

@@ -4,7 +4,7 @@ import binascii
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..machine_connect.signature import ED25519, HMAC_SHA256, KEY_BYTES
+from ..machine_connect.signature import BEARER, ED25519, HMAC_SHA256, KEY_BYTES
 
 
 class MachineSourceKey(models.Model):
@@ -18,18 +18,18 @@ class MachineSourceKey(models.Model):
     company_id = fields.Many2one(related="source_id.company_id", store=True)
     name = fields.Char("Key ID", required=True, readonly=True, help="Is sent with each request; no secret.")
     algorithm = fields.Selection(
-        [(HMAC_SHA256, "HMAC-SHA256"), (ED25519, "Ed25519")],
+        [(HMAC_SHA256, "HMAC-SHA256"), (ED25519, "Ed25519"), (BEARER, "Bearer (does not sign)")],
         required=True,
         readonly=True,
         default=HMAC_SHA256,
         help="HMAC-SHA256: one secret that both sides know. Ed25519: the sender keeps its private key for itself, so that "
-        "whoever reads Odoo's database cannot sign.",
+        "whoever reads Odoo's database cannot sign. Bearer: the key itself is sent along, and whoever listens can use it.",
     )
     public_key = fields.Char(readonly=True, help="Of Ed25519: 32 bytes in Base64. No secret.")
     valid_from = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now, help="Refused before.")
     valid_until = fields.Datetime(help="Refused from then on. Empty: until it is revoked.")
     revoked = fields.Datetime(readonly=True, help="Since when it is refused for good.")
-    last_used = fields.Datetime(readonly=True, help="When a request signed with it was last taken, to the minute.")
+    last_used = fields.Datetime(readonly=True, help="When a request with it was last taken, to the minute.")
 
     _name_unique = models.UniqueIndex("(name)", "This key exists already.")
 
@@ -59,7 +59,10 @@ class MachineSourceKey(models.Model):
 
 
 class MachineSourceSecret(models.Model):
-    """Secrets of keys, in a table that nobody has access rights to: not read, not exported, not tracked."""
+    """Secrets of keys, in a table that nobody has access rights to: not read, not exported, not tracked.
+
+    Of HMAC the secret itself, in hexadecimal; of bearer keys its SHA-256, so that whoever reads the database cannot use it.
+    """
 
     _name = "mrp.machine.source.secret"
     _description = "Machine Source Secret"

@@ -16,9 +16,10 @@ class MachineWatch(models.AbstractModel):
 
     @api.model
     def _cron_watch(self):
-        """Look once at all connections and workers."""
+        """Look once at all connections, workers and sources."""
         self._watch_connections()
         self._watch_workers()
+        self.env["mrp.machine.source.watch"]._watch_sources()
 
     @api.model
     def _watch_connections(self):

@@ -1,4 +1,9 @@
-from odoo import fields, models
+from ipaddress import ip_network
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+from .mrp_machine_pressure import LIMITS
 
 
 class ResConfigSettings(models.TransientModel):
@@ -23,10 +28,90 @@ class ResConfigSettings(models.TransientModel):
         help="Workers that are gone are archived and forgotten after this, unless somebody is still told to look after one. "
         "0 keeps all. One that starts each day makes less than 0.1 MB in a year.",
     )
+    machine_metrics_networks = fields.Char(
+        string="Metrics Without a Key",
+        config_parameter="mrp_machine_connect.metrics_networks",
+        help="Networks that may read /machine/v1/metrics without a key, apart by spaces: 10.0.0.7 192.168.10.0/24. Empty: nobody.",
+    )
+    machine_disarmed_user_id = fields.Many2one(
+        "res.users",
+        string="Told When Disarmed",
+        config_parameter="mrp_machine_connect.disarmed_user_id",
+        help="Who gets a mail when this database is a copy, or was moved, and talks to no machine until it is armed. Empty: who "
+        "armed it last.",
+    )
+    machine_source_requests = fields.Integer(
+        string="Requests a Second, Each Source",
+        config_parameter="mrp_machine_connect.source_requests",
+        help="More requests than so many a second from one source are asked to wait; for two seconds twice as many may come. "
+        "0: no limit.",
+    )
+    machine_source_events = fields.Integer(
+        string="Events a Second, Each Source",
+        config_parameter="mrp_machine_connect.source_events",
+        help="More events than so many a second from one source are asked to wait; for two seconds twice as many may come. "
+        "0: no limit.",
+    )
+    machine_all_requests = fields.Integer(
+        string="Requests a Second, All Sources",
+        config_parameter="mrp_machine_connect.all_requests",
+        help="The same for all sources together. 0: no limit.",
+    )
+    machine_all_events = fields.Integer(
+        string="Events a Second, All Sources",
+        config_parameter="mrp_machine_connect.all_events",
+        help="The same for all sources together. 0: no limit.",
+    )
+    machine_backlog_bulk = fields.Integer(
+        string="Refuse Bulk from",
+        config_parameter="mrp_machine_connect.backlog_bulk",
+        help="When so many events wait for their effect, only stops, alarms and quality are taken; all others are asked to wait. "
+        "0: never.",
+    )
+    machine_backlog_all = fields.Integer(
+        string="Refuse All from",
+        config_parameter="mrp_machine_connect.backlog_all",
+        help="When so many events wait for their effect, nothing is taken. 0: never.",
+    )
+    machine_readings = fields.Integer(
+        string="Readings a Second and Signal",
+        config_parameter="mrp_machine_connect.readings",
+        help="More meter, energy and process readings of one signal in one second are refused: their sender should send "
+        "summaries. 0: any number.",
+    )
     machine_archive = fields.Boolean(
         string="Archive Before Deleting",
         help="Write what is deleted to a compressed file first, as JSON lines; the files are attached to the settings.",
     )
+
+    @api.constrains("machine_metrics_networks")
+    def _check_metrics_networks(self):
+        for settings in self:
+            for word in (settings.machine_metrics_networks or "").split():
+                try:
+                    ip_network(word)
+                except ValueError:
+                    raise ValidationError(
+                        self.env._(
+                            "Metrics Without a Key: «%s» is no network. Enter an address such as 10.0.0.7 or a network such as "
+                            "192.168.10.0/24.",
+                            word,
+                        )
+                    ) from None
+
+    @api.constrains(*(f"machine_{name}" for name in LIMITS))
+    def _check_limits(self):
+        for settings in self:
+            for name in LIMITS:
+                if settings[f"machine_{name}"] < 0:
+                    label = self._fields[f"machine_{name}"]._description_string(self.env)
+                    raise ValidationError(self.env._("%s: enter 0 or more.", label))
+            if 0 < settings.machine_backlog_all < settings.machine_backlog_bulk:
+                raise ValidationError(
+                    self.env._(
+                        "Refuse All from: enter no less than Refuse Bulk from; stops and alarms are taken longer."
+                    )
+                )
 
     def get_values(self):
         values = super().get_values()
@@ -40,4 +125,6 @@ class ResConfigSettings(models.TransientModel):
         parameters.set_param("mrp_machine_connect.archive", "yes" if self.machine_archive else "no")
         for name in ("event", "interval", "worker"):
             parameters.set_param(f"mrp_machine_connect.{name}_days", str(self[f"machine_{name}_days"]))
+        for name in LIMITS:
+            parameters.set_param(f"mrp_machine_connect.{name}", str(self[f"machine_{name}"]))
         return result

@@ -106,6 +106,49 @@ class TestMachineDoor(DoorCommon):
         self.assertEqual(self.fates(answer), [("a", "rejected", "identity_conflict")])
         self.assertEqual(self.log().data["delta"], 1)
 
+    def test_an_old_id_behind_a_new_number_is_still_known(self):
+        """It is beyond the mark, where nobody looks; the database's own rule finds it, and the others are stored."""
+        self.send(self.said("a", sequence=1), self.said("b", sequence=2))
+        answer = self.send(
+            self.said("a", sequence=3), self.said("b", sequence=4, data={"kind": "good", "delta": 2}),
+            self.said("c", sequence=5),
+        )  # fmt: skip
+
+        self.assertEqual(
+            self.fates(answer),
+            [("a", "duplicate", ""), ("b", "rejected", "identity_conflict"), ("c", "accepted", "gap_open")],
+        )
+        self.assertEqual(self.log().mapped("uid"), ["a", "b", "c"])
+        queued = self.env["mrp.machine.queue"].search([("event_id", "in", self.log().ids)])
+        self.assertEqual(len(queued), 3)
+        self.assertEqual(answer["watermarks"], [{"source": "line/1", "epoch": 0, "sequence": 2}])
+
+    def test_no_character_means_anything_to_the_database(self):
+        """Rows travel as text with tabs, line feeds and backslashes between them; those of the sender are told apart."""
+        texts = [
+            "\\N",
+            "\\.",
+            "a\tb",
+            "line\nfeed",
+            "carriage\rreturn",
+            "back\\slash",
+            "\\t",
+            "»quoted« \"'",
+            "𝄞 ü",
+            " ",
+        ]
+        events = [
+            self.said(text, source=f"stream {text}", data={"kind": "good", "delta": 1, "note": text}, more=text)
+            for text in texts
+        ]
+        answer = self.send(*events)
+
+        self.assertEqual({result["status"] for result in answer["results"]}, {"accepted"}, answer)
+        stored = {event.uid: (event.stream, event.data["note"], event.attributes["more"]) for event in self.log()}
+        self.assertEqual(stored, {text: (f"stream {text}", text, text) for text in texts})
+        again = self.send(*events)
+        self.assertEqual({result["status"] for result in again["results"]}, {"duplicate"})
+
     def test_one_bad_event_holds_up_no_other(self):
         answer = self.send(
             self.said("a", kind="production.miracle"), self.said("b"), self.said("c", data={"kind": "good"})
@@ -247,9 +290,8 @@ class TestMachineDoorSequence(DoorCommon):
         self.assertEqual(self.gaps(), [])
 
 
-@tagged("post_install", "-at_install")
-class TestMachineDoorKeys(DoorCommon):
-    """Who is let in: whoever signs with a key of a source, for this database and environment, now, once."""
+class DoorKeysCommon(DoorCommon):
+    """A source with a key, and who knocks with it."""
 
     @classmethod
     def setUpClass(cls):
@@ -277,6 +319,11 @@ class TestMachineDoorKeys(DoorCommon):
             return self.door._let_in(came or signed, sent, address)
         except DoorClosed as closed:
             return closed.reason
+
+
+@tagged("post_install", "-at_install")
+class TestMachineDoorKeys(DoorKeysCommon):
+    """Who is let in: whoever signs with a key of a source, for this database and environment, now, once."""
 
     def test_right_missing_wrong(self):
         self.assertEqual(self.knock(), self.source)

@@ -1,9 +1,10 @@
 import secrets
 
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 from ..machine_connect.client import EVENTS_PATH
-from ..machine_connect.signature import ED25519, HMAC_SHA256, KEY_BYTES
+from ..machine_connect.signature import BEARER, ED25519, HMAC_SHA256, KEY_BYTES, new_token, token_digest
 from ..models.mrp_machine_door import environment_name
 
 #: Sends one event by bash, curl and openssl alone, for whoever has nothing else.
@@ -22,6 +23,16 @@ curl -sS "$url$path" --data-binary "$body" -H 'Content-Type: application/cloudev
   -H "X-Machine-Key: $key" -H "X-Machine-Time: $seconds" -H "X-Machine-Nonce: $nonce" \\
   -H "X-Machine-Signature: $signature" -H "X-Odoo-Database: $database"
 """
+#: The same for a device that cannot sign.
+CURL_BEARER = """\
+url='%(url)s'; path='%(path)s'
+token='%(secret)s'; database='%(database)s'
+now=$(date -u +%%FT%%TZ); id=$(date +%%s%%N)
+body='[{"specversion": "1.0", "type": "mmc.production.count.v1", "source": "try", "id": "'$id'",
+  "subject": "%(machine)s", "time": "'$now'", "data": {"kind": "good", "delta": 1}}]'
+curl -sS "$url$path" --data-binary "$body" -H 'Content-Type: application/cloudevents-batch+json' \\
+  -H "Authorization: Bearer $token" -H "X-Odoo-Database: $database"
+"""
 
 
 class NewKey(models.TransientModel):
@@ -38,11 +49,17 @@ class NewKey(models.TransientModel):
         help="HMAC-SHA256 works everywhere: one secret, known to both sides. With Ed25519 the sender makes a pair of keys "
         "and you enter the public one; the private one never leaves the sender.",
     )
+    source_allows_bearer = fields.Boolean("May Send Bearer Keys", related="source_id.allows_bearer")
+    bearer = fields.Boolean(
+        "Cannot Sign",
+        help="Make a bearer key, for a device that cannot sign: it is sent along with each request, and whoever listens can use "
+        "it. Let the device sign where it can.",
+    )
     public_key = fields.Char(help="Of Ed25519: the 32 raw bytes in Base64, 44 characters.")
     valid_until = fields.Datetime(help="The key is refused from then on. Empty: until it is revoked.")
     # Not stored: they come with the action that opens the second form, and go with it.
     key_name = fields.Char("Key ID", store=False, readonly=True, help="Is sent with each request; no secret.")
-    secret = fields.Char(store=False, readonly=True, help="32 bytes in hexadecimal. Shown this once.")
+    secret = fields.Char(store=False, readonly=True, help="What the sender must know and nobody else. Shown this once.")
     environment = fields.Char(
         store=False, readonly=True, help="Is signed as well: what is meant for a test stays there."
     )
@@ -55,20 +72,30 @@ class NewKey(models.TransientModel):
         """Make the key."""
         self.ensure_one()
         self.source_id.check_access("write")
-        secret = "" if self.algorithm == ED25519 else secrets.token_hex(KEY_BYTES)
+        if self.bearer and not self.source_id.allows_bearer:
+            raise UserError(
+                self.env._(
+                    "%s must sign. To make a bearer key for it, allow that on the source first: Cannot Sign.",
+                    self.source_id.name,
+                )
+            )
+        algorithm = BEARER if self.bearer else self.algorithm
+        secret = {BEARER: new_token, ED25519: str}.get(algorithm, lambda: secrets.token_hex(KEY_BYTES))()
         key = self.env["mrp.machine.source.key"].create(
             {
                 "source_id": self.source_id.id,
                 "name": secrets.token_hex(8),
-                "algorithm": self.algorithm,
-                "public_key": (self.public_key or "").strip() if self.algorithm == ED25519 else False,
+                "algorithm": algorithm,
+                "public_key": (self.public_key or "").strip() if algorithm == ED25519 else False,
                 "valid_until": self.valid_until,
             }
         )
         if secret:
             # sudo: nobody has rights to the table of secrets
-            self.env["mrp.machine.source.secret"].sudo().create({"key_id": key.id, "value": secret})
-        self.source_id.message_post(body=self.env._("Key %s was made.", key.name))
+            value = token_digest(secret) if self.bearer else secret
+            self.env["mrp.machine.source.secret"].sudo().create({"key_id": key.id, "value": value})
+        made = self.env._("Bearer key %s was made.") if self.bearer else self.env._("Key %s was made.")
+        self.source_id.message_post(body=made % key.name)
         return {
             "type": "ir.actions.act_window",
             "name": self.env._("New Key"),
@@ -85,7 +112,10 @@ class NewKey(models.TransientModel):
         # sudo: the address and the id of this database are no secret to whoever may make keys
         parameters = self.env["ir.config_parameter"].sudo()
         uuid = parameters.get_param("database.uuid")
-        machine = key.source_id.machine_ids[:1].code or "CODE"
+        machine = key.source_id._machines()[:1].code or "CODE"
+        is_bearer = key.algorithm == BEARER
+        if is_bearer:
+            secret = f"{key.name}.{secret}"
         facts = {
             "url": key.get_base_url(),
             "path": EVENTS_PATH,
@@ -98,10 +128,11 @@ class NewKey(models.TransientModel):
         }
         return {
             "source_id": key.source_id.id,
-            "algorithm": key.algorithm,
+            "algorithm": False if is_bearer else key.algorithm,
+            "bearer": is_bearer,
             "key_name": key.name,
             "secret": secret,
             "environment": facts["environment"],
             "database_uuid": uuid,
-            "example": CURL % facts if secret else "",
+            "example": (CURL_BEARER if is_bearer else CURL) % facts if secret else "",
         }
