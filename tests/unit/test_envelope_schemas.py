@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import tracemalloc
 from functools import cache
 
 import pytest
@@ -250,3 +251,19 @@ def test_the_page_says_what_the_schemas_say():
     page = PAGE.read_text(encoding="utf-8")
 
     assert page == renewed(page)
+
+
+def test_nothing_stays_of_keys_that_strangers_make_up():
+    check = accepted_types()["mmc.production.count.v1"].check
+    said = {"kind": "good", "delta": 1}
+    assert check(said) is None
+    tracemalloc.start()
+    try:
+        before, _peak = tracemalloc.get_traced_memory()
+        for number in range(200):
+            made_up = {f"key {number} {place}": "x" for place in range(12)}
+            assert check({**said, **made_up}) is None
+        after, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20_000
