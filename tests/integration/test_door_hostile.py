@@ -91,7 +91,8 @@ def test_hostile_requests_break_nothing_store_nothing_and_leave_nothing(count, o
         for _found in pool.map(attack, range(count)):
             pass
     seconds = time.monotonic() - began
-    # What is imported and kept at first use is no growth; a run of some seconds is not through with it after a tenth.
+    # What is imported and kept at first use is no growth; a run of some seconds is not through with it after a tenth, and one
+    # big request more or less at its end is seen: it shows only what is gross.
     early, late = sizes[count // (10 if count >= 20_000 else 2)], sizes[count]
     print(f"{count} hostile requests in {seconds:.0f} s (seed {seed}), RSS {early >> 20} → {late >> 20} MiB: "
           f"{late / early:.3f}")  # fmt: skip
@@ -106,7 +107,7 @@ def test_hostile_requests_break_nothing_store_nothing_and_leave_nothing(count, o
     assert sum(beside.values()) < count / 50
     assert facts["secret"] not in log
     assert _stored(sql) == stored
-    assert late <= 1.05 * early
+    assert late <= (1.05 if count >= 20_000 else 1.5) * early
     # It was no shut door, and it is none now.
     assert {200, 400, 401, 413, 415} <= {status for found in statuses.values() for status in found}
     good = own.batch()
