@@ -89,9 +89,9 @@ MADE = {
 }
 
 
-def renewed(page):
-    """Return a page with each made part as it is today."""
-    for name, make in MADE.items():
+def renewed(page, made=None):
+    """Return a page with each made part as it is today; by default this one's parts."""
+    for name, make in (made or MADE).items():
         marked = rf"(?s)(<!-- made: {name} -->\n).*?(<!-- end -->)"
         lines = "\n".join(make())
         page, found = re.subn(marked, lambda match, lines=lines: f"{match[1]}\n{lines}\n\n{match[2]}", page)

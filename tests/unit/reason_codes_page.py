@@ -1,7 +1,6 @@
 """The tables of docs/reference/reason-codes.md, made of the code: ``python -m tests.unit.reason_codes_page`` writes them anew."""
 
 import ast
-import re
 from functools import cache
 
 from devtools.environment import ADDONS, ROOT
@@ -9,6 +8,7 @@ from machine_connect.event import HELD_REASONS
 from machine_connect.openapi import PROBLEM_CODES
 from machine_connect.refusals import EVENT_REFUSALS, REQUEST_REFUSALS
 from machine_connect.signature import SIGNATURE_REASONS
+from tests.unit import envelope_page
 
 PAGE = ROOT / "docs" / "reference" / "reason-codes.md"
 MODELS = ADDONS / "mrp_machine_connect" / "models"
@@ -77,14 +77,8 @@ MADE = {
 
 
 def renewed(page):
-    """Return a page with each made part as it is today."""
-    for name, make in MADE.items():
-        marked = rf"(?s)(<!-- made: {name} -->\n).*?(<!-- end -->)"
-        lines = "\n".join(make())
-        page, found = re.subn(marked, lambda match, lines=lines: f"{match[1]}\n{lines}\n\n{match[2]}", page)
-        if found != 1:
-            raise ValueError(f"the page has {found} parts «{name}»")
-    return page
+    """Return the page with each made part as it is today."""
+    return envelope_page.renewed(page, MADE)
 
 
 if __name__ == "__main__":

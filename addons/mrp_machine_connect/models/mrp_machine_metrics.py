@@ -1,8 +1,7 @@
-from ipaddress import ip_address, ip_network
-
 from odoo import api, models
 
 from ..machine_connect.exposition import Exposition
+from ..machine_connect.networks import is_within
 
 #: Upper bounds in which answer times are counted, in milliseconds; each has its field in mrp.machine.source.figure.
 BUCKETS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
@@ -32,11 +31,7 @@ class MachineMetrics(models.AbstractModel):
     def _is_open_to(self, address):
         """Return whether figures are told without a signature to this address."""
         setting = self.env["ir.config_parameter"].get_param("mrp_machine_connect.metrics_networks") or ""
-        try:
-            caller = ip_address(address or "")
-            return any(caller in ip_network(network) for network in setting.split())
-        except ValueError:
-            return False
+        return is_within(address, setting)
 
     @api.model
     def _text(self, company=None):

@@ -1,9 +1,10 @@
 from fnmatch import fnmatchcase
-from ipaddress import ip_address, ip_network
 
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import SQL
+
+from ..machine_connect.networks import is_within, unfit
 
 #: Kinds that live in Odoo itself and need no key.
 INSIDE = ("poller", "people")
@@ -158,17 +159,14 @@ class MachineSource(models.Model):
     @api.constrains("networks")
     def _check_networks(self):
         for source in self:
-            for word in (source.networks or "").split():
-                try:
-                    ip_network(word)
-                except ValueError:
-                    raise ValidationError(
-                        self.env._(
-                            "Allowed Networks: «%s» is no network. Enter an address such as 10.0.0.7 or a network such as "
-                            "192.168.10.0/24.",
-                            word,
-                        )
-                    ) from None
+            if word := unfit(source.networks or ""):
+                raise ValidationError(
+                    self.env._(
+                        "Allowed Networks: «%s» is no network. Enter an address such as 10.0.0.7 or a network such as "
+                        "192.168.10.0/24.",
+                        word,
+                    )
+                )
 
     @api.constrains("allows_bearer", "networks", "allows_bearer_in_production", "bearer_reason")
     def _check_bearer(self):
@@ -247,14 +245,8 @@ class MachineSource(models.Model):
     def _takes_from(self, address, is_bearer=False):
         """Return whether requests may come from this address; what is not signed only from networks that are named."""
         self.ensure_one()
-        networks = (self.networks or "").split()
-        if not networks:
-            return not is_bearer
-        try:
-            caller = ip_address(address or "")
-        except ValueError:
-            return False
-        return any(caller in ip_network(network) for network in networks)
+        networks = (self.networks or "").strip()
+        return is_within(address, networks) if networks else not is_bearer
 
     def _may_deliver(self, event_type):
         """Return whether events of this type may come from this source."""

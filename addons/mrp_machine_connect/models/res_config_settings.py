@@ -1,8 +1,7 @@
-from ipaddress import ip_network
-
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..machine_connect.networks import unfit
 from .mrp_machine_pressure import LIMITS
 
 
@@ -87,17 +86,14 @@ class ResConfigSettings(models.TransientModel):
     @api.constrains("machine_metrics_networks")
     def _check_metrics_networks(self):
         for settings in self:
-            for word in (settings.machine_metrics_networks or "").split():
-                try:
-                    ip_network(word)
-                except ValueError:
-                    raise ValidationError(
-                        self.env._(
-                            "Metrics Without a Key: «%s» is no network. Enter an address such as 10.0.0.7 or a network such as "
-                            "192.168.10.0/24.",
-                            word,
-                        )
-                    ) from None
+            if word := unfit(settings.machine_metrics_networks or ""):
+                raise ValidationError(
+                    self.env._(
+                        "Metrics Without a Key: «%s» is no network. Enter an address such as 10.0.0.7 or a network such as "
+                        "192.168.10.0/24.",
+                        word,
+                    )
+                )
 
     @api.constrains(*(f"machine_{name}" for name in LIMITS))
     def _check_limits(self):
