@@ -73,13 +73,13 @@ def interleave(ways, rounds=ROUNDS, processes=(), before_each=None, warm_up=True
 
 
 def measure(work, processes=()):
-    """Run something once and return its seconds and its CPU seconds."""
+    """Run something once and return its seconds and its CPU seconds; of other processes at least one tick of the kernel."""
     gc.collect()
     cpu = cpu_seconds(processes)
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
-    return seconds, cpu_seconds(processes) - cpu
+    return seconds, max(cpu_seconds(processes) - cpu, 1 / TICKS if processes else 0.0)
 
 
 def cpu_seconds(processes=()):

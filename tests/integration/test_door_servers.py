@@ -296,10 +296,20 @@ def test_a_key_is_changed_under_load_without_one_refused_event(start_prefork, od
 
 
 @contextlib.contextmanager
-def standing_still(process):
-    """Whatever is asked meanwhile is answered by somebody else."""
-    process.send_signal(signal.SIGSTOP)
+def standing_still(process, sql):
+    """Whatever is asked meanwhile is answered by somebody else, who waits for no lock of the one that stands still."""
+    open_transactions = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        " AND xact_start IS NOT NULL"
+    )
     try:
+        process.send_signal(signal.SIGSTOP)
+        while number(sql, open_transactions):
+            # Its answer was sent, and it still writes what it counted.
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+            process.send_signal(signal.SIGSTOP)
         yield
     finally:
         process.send_signal(signal.SIGCONT)
@@ -318,7 +328,7 @@ def test_a_revoked_key_is_refused_within_a_second_by_every_worker(start_prefork,
         """Return the status that each of the two gives, while the other one stands still."""
         found = []
         for other in workers:
-            with standing_still(other):
+            with standing_still(other, sql):
                 found.append(_status(facts, server.port))
         return found
 
