@@ -5,7 +5,7 @@ import shutil
 from . import postgres
 from .environment import HOME, LOGS, say
 
-KEPT_DATABASES = {"postgres", "template0", "template1", "tpl_base", "tpl", "demo"}
+KEPT_DATABASES = {"postgres", "template0", "template1", "tpl_base", "tpl", "tpl_account", "demo"}
 
 
 def stop():

@@ -23,6 +23,8 @@ ADDONS = ROOT / "addons"
 
 # In the order in which they build on each other.
 ADDON_NAMES = ("mrp_machine_connect", "maintenance_machine_trigger", "quality_machine_event")
+# Bridges install themselves where what they couple us to is installed: the addon of Odoo behind each.
+BRIDGES = {"mrp_machine_connect_account": "mrp_account"}
 PURE_PACKAGE_PARENT = ADDONS / "mrp_machine_connect"
 
 
@@ -36,8 +38,13 @@ def say(text):
 
 
 def addons():
-    """Names of our addons that can be installed: those that have a manifest already."""
+    """Names of our addons that can be installed: those that have a manifest already. Bridges are not among them."""
     return [name for name in ADDON_NAMES if (ADDONS / name / "__manifest__.py").is_file()]
+
+
+def bridges():
+    """Names of our bridges: addons that nobody installs, for they come by themselves."""
+    return [name for name in BRIDGES if (ADDONS / name / "__manifest__.py").is_file()]
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def _programs():
     """Name, program and arguments of each linter that has something to look at."""
     yield "ruff check", "ruff", ["check", "--quiet", "--output-format=concise", "."]
     yield "ruff format", "ruff", ["format", "--check", "--output-format=concise", "--quiet", "."]
-    addons = [str((ADDONS / name).relative_to(ROOT)) for name in environment.addons()]
+    addons = [str((ADDONS / name).relative_to(ROOT)) for name in [*environment.addons(), *environment.bridges()]]
     if addons:
         plugin = ["--load-plugins=pylint_odoo", "--valid-odoo-versions=19.0", "--score=n", "--persistent=n"]
         enabled = ["--disable=all", "--enable=odoolint", f"--disable={PYLINT_OFF}"]

@@ -1,7 +1,7 @@
 """How are the tests run? Four tiers by what they need, each a pytest process of its own, in this order:
 
-unit (neither Odoo nor a database) · odoo (our addons' own tests) · integration (real servers and processes on a
-durable PostgreSQL) · browser (Chromium). Skipped tests and empty runs are failures.
+unit (neither Odoo nor a database) · odoo (our addons' own tests; those of bridges in a database with accounting) ·
+integration (real servers and processes on a durable PostgreSQL) · browser (Chromium). Skipped tests and empty runs are failures.
 """
 
 import contextlib
@@ -12,12 +12,14 @@ import subprocess
 import sys
 
 from . import children, environment, odoo_process, postgres, ready, template, virtualenv
-from .environment import ADDON_NAMES, LOGS, ROOT, Problem, say
+from .environment import ADDON_NAMES, BRIDGES, LOGS, ROOT, Problem, say
 
 TIERS = ("unit", "odoo", "integration", "browser")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_COMMAND = "apt-get install -y --no-install-recommends chromium fonts-liberation"
 NO_TESTS_RAN = 5
+#: The tests of our bridges: of the tier odoo, in a database with what they couple us to.
+BRIDGES_SUITE = "odoo with accounting"
 #: How many tests of a tier run at a time, and how they are shared out: these tiers wait for servers and programs most of
 #: the time. Where the tests of a file share a server that takes long to start, the file stays with one worker.
 SIDE_BY_SIDE = {
@@ -44,21 +46,44 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
         os.environ["MACHINE_CONNECT_FULL"] = "1"
 
     codes, reports = {}, {}
-    for tier in tiers:
-        if len(tiers) > 1:
-            print(f"\n######## {tier} ########", flush=True)
+    suites = [
+        (tier, suite, chosen)
+        for tier in tiers
+        for suite, chosen in _suites(tier, [path for path in paths if _tier_of(path) == tier])
+    ]
+    for tier, suite, chosen in suites:
+        if len(suites) > 1:
+            print(f"\n######## {suite} ########", flush=True)
         try:
-            chosen = [path for path in paths if _tier_of(path) == tier]
-            codes[tier], reports[tier] = _run(tier, tiers, chosen, others, fresh)
+            codes[suite], reports[suite] = _run(tier, tiers, suite, chosen, others, fresh)
         except Problem as problem:
-            print(f"{tier}: {problem}", flush=True)
-            codes[tier], reports[tier] = 1, {}
+            print(f"{suite}: {problem}", flush=True)
+            codes[suite], reports[suite] = 1, {}
+        fresh = False  # what was made anew for one suite is new for the next
     if selection and any(code != NO_TESTS_RAN for code in codes.values()):
-        codes = {tier: code for tier, code in codes.items() if code != NO_TESTS_RAN}
-    failed = [tier for tier, code in codes.items() if code]
-    if len(tiers) > 1:
+        codes = {suite: code for suite, code in codes.items() if code != NO_TESTS_RAN}
+    failed = [suite for suite, code in codes.items() if code]
+    if len(suites) > 1:
         print(f"\n{_closing_line(reports, failed)}", flush=True)
     return 1 if failed else 0
+
+
+def _suites(tier, paths):
+    """Names and paths of what is run as a pytest of its own; no paths are all of the suite.
+
+    The tests of bridges are one: their database holds accounting, that of all other addons does not.
+    """
+    if tier != "odoo":
+        return [(tier, paths)]
+    apart = [path for path in paths if _is_of_bridge(path)]
+    suites = [(tier, [path for path in paths if path not in apart]), (BRIDGES_SUITE, apart)]
+    if paths:
+        return [(suite, chosen) for suite, chosen in suites if chosen]
+    return suites if environment.bridges() else suites[:1]
+
+
+def _is_of_bridge(path):
+    return len(parts := path.partition("::")[0].split("/")) > 1 and parts[1] in BRIDGES
 
 
 def _tier_of(path):
@@ -71,11 +96,13 @@ def _tier_of(path):
     raise Problem(f"{path} is not among the tests: give a file below tests/unit, tests/integration, … or addons/")
 
 
-def _run(tier, tiers, paths, arguments, fresh):
-    prepare = {"unit": _unit, "odoo": _odoo, "integration": _integration, "browser": _browser}[tier]
-    meanwhile = _fetching_meanwhile() if tier == "odoo" and "integration" in tiers else contextlib.nullcontext()
+def _run(tier, tiers, suite, paths, arguments, fresh):
+    prepare = {
+        "unit": _unit, "odoo": _odoo, BRIDGES_SUITE: _odoo_of_bridges, "integration": _integration, "browser": _browser,
+    }[suite]  # fmt: skip
+    meanwhile = _fetching_meanwhile() if suite == "odoo" and "integration" in tiers else contextlib.nullcontext()
     with prepare(paths, fresh) as (tier_arguments, variables), meanwhile:
-        return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(tier))], variables)
+        return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(suite))], variables)
 
 
 @contextlib.contextmanager
@@ -113,11 +140,12 @@ def _pytest(tier, arguments, variables):
         report.unlink(missing_ok=True)
 
 
-def _default_paths(tier):
-    if tier != "odoo":
-        folders = [ROOT / "tests" / tier]
+def _default_paths(suite):
+    if suite in ("odoo", BRIDGES_SUITE):
+        names = ADDON_NAMES if suite == "odoo" else BRIDGES
+        folders = [ROOT / "addons" / name / "tests" for name in names]
     else:
-        folders = [ROOT / "addons" / name / "tests" for name in ADDON_NAMES]
+        folders = [ROOT / "tests" / suite]
     found = [str(folder.relative_to(ROOT)) for folder in folders if folder.is_dir()]
     if not found:
         raise Problem("there are no tests of this tier, and an empty run is no success")
@@ -135,11 +163,9 @@ def _odoo(paths, fresh):
     ready.tools()
     template.set_up_base()
     cluster = postgres.FAST
-    database = cluster.database(environment.safe_name(os.environ.get("DEV_TEST_DB", "test")))
-    configuration = odoo_process.configuration(cluster, f"test-{database}")
     if not chromium():
         say(f"without Chromium the tours cannot run, and a skipped test is a failure: {CHROMIUM_COMMAND}")
-    with environment.alone(f"test-{database}"):
+    with _database() as database:
         needed = _needed_addons(paths)
         if needed == environment.addons():
             template.set_up(fresh)
@@ -150,16 +176,40 @@ def _odoo(paths, fresh):
             with environment.step(f"installing {', '.join(needed)} into a copy of the template"):
                 cluster.clone(cluster.database("tpl_base"), database)
                 template.install(cluster, database, needed, log=f"install-{database}")
-        arguments = [
-            f"--odoo-config={configuration}",
-            f"--odoo-database={database}",
-            "--odoo-http",
-            f"--odoo-extra=screenshots={LOGS / 'screenshots'}",
-            # Odoo's and its libraries' warnings are not ours to mend; those of our code are errors.
-            "--override-ini",
-            f"filterwarnings=default\nignore:'crypt' is deprecated\nerror:::odoo\\.addons\\.({'|'.join(ADDON_NAMES)})",
-        ]
-        yield arguments, odoo_process.variables(cluster)
+        yield _odoo_arguments(database), odoo_process.variables(cluster)
+
+
+@contextlib.contextmanager
+def _odoo_of_bridges(paths, fresh):
+    ready.tools()
+    cluster = postgres.FAST
+    with _database() as database:
+        template.set_up_bridges(fresh)
+        with environment.step("copying the template with our bridges and updating our addons in the copy"):
+            cluster.clone(cluster.database(template.with_bridges()), database)
+            template.update(cluster, database, log=f"update-{database}")
+        yield _odoo_arguments(database), odoo_process.variables(cluster)
+
+
+@contextlib.contextmanager
+def _database():
+    """The name of the database that Odoo's tests run in, nobody else's meanwhile."""
+    database = postgres.FAST.database(environment.safe_name(os.environ.get("DEV_TEST_DB", "test")))
+    with environment.alone(f"test-{database}"):
+        yield database
+
+
+def _odoo_arguments(database):
+    return [
+        f"--odoo-config={odoo_process.configuration(postgres.FAST, f'test-{database}')}",
+        f"--odoo-database={database}",
+        "--odoo-http",
+        f"--odoo-extra=screenshots={LOGS / 'screenshots'}",
+        # Odoo's and its libraries' warnings are not ours to mend; those of our code are errors.
+        "--override-ini",
+        "filterwarnings=default\nignore:'crypt' is deprecated\n"
+        f"error:::odoo\\.addons\\.({'|'.join([*ADDON_NAMES, *BRIDGES])})",
+    ]
 
 
 def _needed_addons(paths):

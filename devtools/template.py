@@ -6,6 +6,8 @@ on each cluster, each with a note (its comment in PostgreSQL) of what it was mad
 - ``tpl_base``: Odoo with Manufacturing, Maintenance, demo data and built assets; made anew when Odoo changes.
 - ``tpl``: the same with our addons; made anew when their manifests or their data change. Any other change of our code
   comes in by ``-u`` on the copy.
+- ``tpl_account``: ``tpl`` with accounting, and so with our bridges, which install themselves; for their tests alone, on
+  the fast cluster alone. Made anew with ``tpl``, or when manifests or data of the bridges change.
 """
 
 import contextlib
@@ -31,6 +33,14 @@ def set_up(fresh=False):
     if environment.addons():
         with environment.alone("templates"):
             _ours(fresh)
+
+
+def set_up_bridges(fresh=False):
+    """Make sure that the template with our bridges, and the one it is made from, are there and up to date."""
+    set_up(fresh)
+    if environment.bridges():
+        with environment.alone("templates"):
+            _bridges(fresh)
 
 
 def set_up_base():
@@ -59,6 +69,11 @@ def ours():
     return "tpl" if environment.addons() else "tpl_base"
 
 
+def with_bridges():
+    """The template with our bridges and what they couple us to."""
+    return "tpl_account"
+
+
 def install(cluster, database, names, log):
     """Install some of our addons, with demo data; a warning or an error in the log is a problem."""
     path = _server(
@@ -72,7 +87,10 @@ def install(cluster, database, names, log):
 
 
 def update(cluster, database, log):
-    """Bring our code into a copy by ``-u``; a warning or an error in its log is a problem."""
+    """Bring our code into a copy by ``-u``; a warning or an error in its log is a problem.
+
+    Odoo updates with an addon all that build on it: bridges, where they are installed, come along.
+    """
     if not environment.addons():
         return
     path = _server(
@@ -152,7 +170,7 @@ def _base():
 def _ours(fresh):
     name, base = FAST.database("tpl"), FAST.database("tpl_base")
     databases = FAST.databases()
-    wanted = environment.fingerprint(databases[base], *_what_makes_ours())
+    wanted = environment.fingerprint(databases[base], *_what_makes(environment.addons()))
     if databases.get(name) == wanted and not fresh:
         return
     part = FAST.database("tpl_arriving")
@@ -165,9 +183,41 @@ def _ours(fresh):
     FAST.note(name, wanted)
 
 
-def _what_makes_ours():
+def _bridges(fresh):
+    name, ours = FAST.database("tpl_account"), FAST.database("tpl")
+    databases = FAST.databases()
+    wanted = environment.fingerprint(databases[ours], *_what_makes(environment.bridges()))
+    if databases.get(name) == wanted and not fresh:
+        return
+    part = FAST.database("tpl_account_arriving")
+    behind = sorted({environment.BRIDGES[bridge] for bridge in environment.bridges()})
+    with step(f"installing {', '.join(behind)} into a copy of the template, where our bridges install themselves"):
+        FAST.clone(ours, part)
+        path = _server(
+            FAST,
+            part,
+            # The code may be newer than the template: its columns must be there before anything else is installed.
+            [
+                "-u",
+                ",".join(environment.addons()),
+                "-i",
+                ",".join(behind),
+                "--with-demo",
+                "--stop-after-init",
+                "--no-http",
+            ],
+            log="template-account",
+            problem="Our bridges could not be installed.",
+        )
+    refuse_complaints(path)
+    FAST.clone(part, name)
+    FAST.drop(part)
+    FAST.note(name, wanted)
+
+
+def _what_makes(addons):
     """Files whose change ``-u`` does not carry over: manifests, and data that is loaded only once."""
-    for name in environment.addons():
+    for name in addons:
         yield name
         yield ADDONS / name / "__manifest__.py"
         for folder in ("data", "demo"):

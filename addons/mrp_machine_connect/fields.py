@@ -18,6 +18,10 @@ class BigInteger(fields.Integer):
     def convert_to_cache(self, value, record, validate=True):
         return None if value is None or value is False else int(value)
 
+    def convert_to_write(self, value, record):
+        # What is assigned goes this way, by which Odoo's own would make 0 of nothing.
+        return False if value is None or value is False else int(value)
+
 
 class LooseMany2one(fields.Many2one):
     """A Many2one that PostgreSQL does not watch over: without foreign key.

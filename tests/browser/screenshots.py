@@ -104,6 +104,28 @@ def event_form_raw(screen):
 
 
 @shot
+def event_form_effects(screen):
+    event_form(screen)
+    screen.tab("effects")
+
+
+@shot
+def event_form_waiting(screen):
+    waits = [["posting_ids.reason", "=", "no_order"]]
+    first(screen, "machine-events", "mrp.machine.event", waits)
+
+
+@shot
+def event_form_state(screen):
+    first(
+        screen,
+        "machine-events",
+        "mrp.machine.event",
+        [["type", "=", "machine.state_changed"], ["state", "in", ["posted"]]],
+    )
+
+
+@shot
 def event_graph(screen):
     screen.open("machine-events")
     if screen.page.locator(".o_switch_view.o_graph:visible").count():
@@ -338,6 +360,16 @@ def posting_form(screen):
 
 
 @shot
+def posting_form_time(screen):
+    first(screen, "machine-postings", "mrp.machine.posting", [["handler", "=", "work_time"]])
+
+
+@shot
+def _empty_postings(screen):
+    screen.open("machine-postings")
+
+
+@shot
 def timeline(screen):
     screen.open("machine-timeline")
 
@@ -528,9 +560,41 @@ def order(screen):
 
 
 @shot
+def order_postings(screen):
+    order(screen)
+    stat_button(screen, "action_machine_postings")
+
+
+@shot
+def work_order(screen):
+    [number] = screen.ids("mrp.workorder", [["production_id.product_id.name", "=", "Bracket A4"]], limit=1)
+    screen.record("action-mrp.mrp_workorder_todo", number)
+
+
+@shot
+def stock_moves(screen):
+    screen.open("moves-analysis?view_type=list")
+
+
+@shot
+def stock_move(screen):
+    [number] = screen.ids("stock.move", [["raw_material_production_id.product_id.name", "=", "Bracket A4"]], limit=1)
+    screen.record("moves-analysis", number)
+
+
+@shot
 def workcenter(screen):
     [number] = screen.ids("mrp.workcenter", [["name", "=", "Stamping"]], limit=1)
     screen.record("action-mrp.mrp_workcenter_action", number)
+
+
+def stat_button(screen, name):
+    """Press one of the buttons above a form; what has no room there is folded away."""
+    button = screen.page.locator(f'button[name="{name}"]:visible')
+    if not button.count():
+        screen.page.locator(".o-form-buttonbox .o_button_more, .o_button_more").first.click()
+    screen.page.locator(f'button[name="{name}"]:visible').first.click()
+    return screen.settle()
 
 
 def menu(screen, name):

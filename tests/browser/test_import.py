@@ -2,6 +2,8 @@
 
 import re
 
+from playwright.sync_api import expect
+
 from devtools.environment import ROOT
 
 from .pages import DIALOG, PHONE, Screen
@@ -125,5 +127,7 @@ def mend(screen, position, column, value):
     """Correct a cell of the list of rows; a row that is being edited cannot be found by its words."""
     row = screen.page.locator(f"{DIALOG} .o_data_row").nth(position)
     row.locator(f"td[name={column}]").click()
-    screen.page.locator(f"{DIALOG} .o_selected_row [name={column}] input").fill(value)
+    # Until the click is heard the row before is the one that is edited.
+    expect(row).to_have_class(re.compile("o_selected_row"))
+    row.locator(f"[name={column}] input").fill(value)
     screen.page.keyboard.press("Tab")

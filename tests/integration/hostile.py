@@ -256,8 +256,8 @@ class Hostility:
         return self.rightly_signed(self.batch(), self.chance.choice(types))
 
     def do_form_of_many_fields(self):
-        body = b"&".join(b"a%d=1" % index for index in range(self.chance.choice((10, 2_000, 20_000))))
-        return self.rightly_signed(body, "application/x-www-form-urlencoded")
+        count = self.chance.choice((10, 2_000, 20_000))
+        return self.rightly_signed(*self.chance.choice((form_of_fields, form_of_parts))(count))
 
     def do_odd_value(self):
         """Any value of an event is something else; the machine is foreign, should it fit by chance."""
@@ -424,6 +424,17 @@ class Hostility:
         """Less than the length that was told, and then the line is closed."""
         made = self.raw(self.batch(), self.unsigned())
         return made[: -self.chance.randint(1, 60)]
+
+
+def form_of_fields(count):
+    """Return ``(body, content type)`` of a form that a web page sends."""
+    return b"&".join(b"a%d=1" % index for index in range(count)), "application/x-www-form-urlencoded"
+
+
+def form_of_parts(count):
+    """Return ``(body, content type)`` of a form with which a web page could send files as well."""
+    part = b'--x\r\nContent-Disposition: form-data; name="a%d"\r\n\r\n1\r\n'
+    return b"".join(part % index for index in range(count)) + b"--x--\r\n", "multipart/form-data; boundary=x"
 
 
 def speak(port, parts, patience=20):

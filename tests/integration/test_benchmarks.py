@@ -31,6 +31,11 @@ SHORT = {
         ["--pieces=10", "--postings=2"],
         {"folded_gain", "ratio_to_bare", "ratio_to_bare_no_operation"},
     ),
+    "post": (
+        ["--pieces=10", "--postings=1", "--machines=4", "--events=5", "--rate=10", "--seconds=2", "--old-events=100",
+         "--old-moves=100"],
+        {"folded_gain", "ratio_to_bare", "growth_ratio", "workers_gain", "workers_gain_shared", "latency_p95_s"},
+    ),
     "ingest": (
         ["--batches=4", "--batch=20", "--senders=2", "--rows=100", "--paced-seconds=0.5"],
         {"events_per_second", "cpu_ratio_to_copy", "growth_ratio", "p99_ms"},

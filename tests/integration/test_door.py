@@ -10,10 +10,12 @@ from datetime import datetime, timezone
 
 import pytest
 
+from devtools import postgres
 from machine_connect.client import Client, Destination
 from machine_connect.envelope import BATCH
 from machine_connect.signature import Key, Request, new_nonce, sign
 from machine_connect.timestamps import timestamp
+from tests.integration.hostile import form_of_parts
 from tests.integration.plant import complaints, number, rows, wait
 
 PATH = "/machine/v1/events"
@@ -143,6 +145,7 @@ def test_strangers_and_nonsense_are_refused_in_words_and_nothing_is_stored(door,
     good = json.dumps([door.said(1)]).encode()
     stranger = Key(door.key.name, bytes(32))
     form = "application/x-www-form-urlencoded"
+    too_many, form_with_parts = form_of_parts(1_001)  # more than Werkzeug would take apart
     for what, expected, options in (
         ("a wrong secret", (401, "unauthorized"), {"body": good, "key": stranger}),
         ("a key nobody has", (401, "unauthorized"), {"body": good, "key": Key("nobody", bytes(32))}),
@@ -150,6 +153,7 @@ def test_strangers_and_nonsense_are_refused_in_words_and_nothing_is_stored(door,
         ("a stolen header", (401, "unauthorized"), {"body": good, "X-Machine-Key": "' OR 1=1 --"}),
         ("a header with half a character", (401, "unauthorized"), {"body": good, "X-Machine-Nonce": "\xff" * 16}),
         ("a form", (415, "media_type_unsupported"), {"body": good, "content_type": form}),
+        ("many parts", (415, "media_type_unsupported"), {"body": too_many, "content_type": form_with_parts}),
         ("plain JSON", (415, "media_type_unsupported"), {"body": good, "content_type": "application/json"}),
         ("no JSON", (400, "not_json"), {"body": b"[{"}),
         ("very deep JSON", (400, "too_deep"), {"body": b"[" * 100_000}),
@@ -171,6 +175,28 @@ def test_strangers_and_nonsense_are_refused_in_words_and_nothing_is_stored(door,
     assert refused["machine_unknown"] == 1
     log = door.server.output()
     assert "Traceback" not in log and door.facts["secret"] not in log
+
+
+def test_what_the_database_ends_is_told_in_words_and_can_be_sent_again(door, durable_database, sql):
+    """Something Odoo does not try again: it happens around the controller, which cannot answer any more."""
+    batch = json.dumps([door.said(1)]).encode()
+    lock = "LOCK TABLE mrp_machine_source_figure IN EXCLUSIVE MODE; SELECT pg_sleep(60)"
+    ours = "pg_stat_activity WHERE datname = current_database() AND query LIKE"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        held = pool.submit(postgres.DURABLE.query, durable_database, lock)
+        wait(lambda: sql(f"SELECT pid FROM {ours} 'LOCK TABLE%' AND wait_event = 'PgSleep'"), "the table is locked")
+        asked = pool.submit(door.post, batch)
+        of_door = f"{ours} 'INSERT INTO mrp_machine_source_figure%' AND wait_event_type = 'Lock'"
+        wait(lambda: sql(f"SELECT pg_cancel_backend(pid) FROM {of_door}"), "the request waits for the lock, in vain")
+        status, headers, body = asked.result()
+        sql(f"SELECT pg_cancel_backend(pid) FROM {ours} 'LOCK TABLE%'")
+        assert held.result() is None, "it was ended by us"
+
+    assert (status, headers["Content-Type"], json.loads(body)["code"]) == (
+        500, "application/problem+json", "server_failed",
+    )  # fmt: skip
+    assert number(sql, "SELECT count(*) FROM mrp_machine_event WHERE stream = 'line/1'") == 0
+    assert json.loads(door.post(batch)[2])["results"][0]["status"] == "accepted"
 
 
 def test_whoever_asks_learns_that_it_is_up_and_nothing_else(door):

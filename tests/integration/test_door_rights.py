@@ -49,6 +49,8 @@ mrp.machine.queue              -      -      -        r        r          r     
 mrp.machine.read.now           -      -      -        rwcu     rwcu       rwcu    -
 mrp.machine.read.now.line      -      -      -        rwcu     rwcu       rwcu    -
 mrp.machine.refusal            -      -      -        -        r          r       -
+mrp.machine.replay             -      -      -        -        rwcu       rwcu    -
+mrp.machine.replay.line        -      -      -        -        rwcu       rwcu    -
 mrp.machine.signal             -      -      -        r        r          rwcu    -
 mrp.machine.signal.import      -      -      -        -        -          rwcu    -
 mrp.machine.signal.import.line -      -      -        -        -          rwcu    -
@@ -64,6 +66,7 @@ mrp.machine.source.translation.line - -      -        -        r          rwcu  
 mrp.machine.source.translation.try  - -      -        -        -          rwcu    -
 mrp.machine.status             -      -      -        r        r          r       -
 mrp.machine.stream             -      -      -        r        r          r       -
+mrp.machine.sync               -      -      -        r        r          rwcu    -
 mrp.machine.template           -      -      -        r        r          rwcu    shared
 mrp.machine.template.import    -      -      -        -        -          rwcu    -
 mrp.machine.template.signal    -      -      -        r        r          rwcu    shared
@@ -123,7 +126,7 @@ for name, company, of, allowed in (
 result = {"sources": sources, "routes": [
     f"{method} {rule.rule}"
     for rule in env["ir.http"].routing_map().iter_rules()
-    if rule.endpoint.func.__module__.split(".")[2] in OURS
+    if rule.endpoint.func.__module__.split(".")[2] in OURS and rule.rule.startswith("/machine/v1/")
     for method in rule.methods - {"HEAD", "OPTIONS"}
 ]}
 """

@@ -21,8 +21,8 @@ KEPT = {
     "losses": {"Machine Stopped", "Maintenance", "Trial Run"},
     "parameters": {f"{CORE}.loss_{name}" for name in ("stopped", "maintenance", "trial")},
 }
-#: Odoo leaves these behind of its own modules as well.
-OF_ODOO = re.compile(r"(mail|portal|sms|snailmail|rating)\.(selection|model_inherit)__")
+#: Odoo leaves these behind of its own modules as well, and lists each addon that lies there.
+OF_ODOO = re.compile(r"(mail|portal|sms|snailmail|rating)\.(selection|model_inherit)__|base\.module_")
 
 
 class Clone:
@@ -123,6 +123,43 @@ def test_the_addons_come_and_go_without_a_word_and_without_a_trace(bare, beyond_
 
     said = bare.module("install", *addons)
     assert beyond_odoo(said) == set()
+
+
+@pytest.fixture
+def with_accounting():
+    """A database with all of our addons and accounting."""
+    template.set_up_bridges()
+    cluster = postgres.FAST
+    clone = Clone(cluster, cluster.database(f"life_{os.getpid()}_{uuid.uuid4().hex[:6]}"))
+    cluster.clone(cluster.database(template.with_bridges()), clone.name)
+    template.update(cluster, clone.name, log=f"update-{clone.name}")
+    yield clone
+    clone.close()
+
+
+def test_a_bridge_comes_by_itself_and_goes_alone_or_with_the_core(with_accounting, beyond_odoo):
+    [bridge] = environment.bridges()
+    sql = with_accounting.sql
+    states = f"SELECT name, state FROM ir_module_module WHERE name IN ('{CORE}', '{bridge}') ORDER BY name"
+    assert sql(states).splitlines() == [f"{CORE}|installed", f"{bridge}|installed"], "nobody asked for it"
+    before = _everything(sql)
+    names = f"SELECT count(*) FROM ir_model_data WHERE module = '{bridge}'"
+    assert sql(names) != "0"
+
+    assert beyond_odoo(with_accounting.module("uninstall", bridge)) == set()
+    assert sql(states).splitlines() == [f"{CORE}|installed", f"{bridge}|uninstalled"]
+    gone = {what: then - now for (what, then), now in zip(before.items(), _everything(sql).values(), strict=True)}
+    assert sql(names) == "0"
+    assert {"mrp_workorder.labour_taken", "res_company.machine_locked_period"} <= gone["columns"]
+    assert {name.partition(".")[0] for name in gone["external ids"]} == {bridge}
+
+    assert beyond_odoo(with_accounting.module("install", bridge)) == set()
+    assert _everything(sql) == before
+
+    assert beyond_odoo(with_accounting.module("uninstall", CORE)) == set()
+    assert sql(states).splitlines() == [f"{CORE}|uninstalled", f"{bridge}|uninstalled"]
+    assert sql(names) == "0"
+    assert not {column for column in _everything(sql)["columns"] if "machine" in column or "labour" in column}
 
 
 def test_a_worker_waits_while_the_addon_is_gone_and_data_goes_with_it(

@@ -18,7 +18,9 @@ class ExampleServer(processes.OdooServer):
         self.command = [str(part) for part in odoo_process.command(EXAMPLE, "server", *settings)]
 
 
-def test_the_example_starts_and_serves(durable_database, programs, tmp_path):
+def test_the_example_starts_and_serves(durable_database, programs, sql, tmp_path):
+    # Nobody polls the plant of the demonstration here, and after some minutes that is told, as it should be.
+    sql("UPDATE mrp_machine SET silent_after = 0")
     server = ExampleServer(postgres.DURABLE, durable_database, tmp_path)
     programs.append(server)
 

@@ -101,4 +101,5 @@ def _pass_an_hour(sql, machine):
              WHERE type = 'machine.state_changed'"""
     )
     sql(f"UPDATE mrp_machine_interval SET start_us = start_us - {hour}, date_start = date_start - interval '1 hour'")
+    sql("UPDATE mrp_machine_loading SET date_start = date_start - interval '1 hour'")
     sql("UPDATE mrp_machine_status SET state_since = state_since - interval '1 hour'")

@@ -1,5 +1,6 @@
 """The tooling where it decides something: what is green, what counts as a complaint, what the linter forbids."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -104,6 +105,53 @@ def test_a_file_tells_its_tier(path, tier):
 def test_a_file_that_holds_no_test_is_refused():
     with pytest.raises(Problem, match="README"):
         runner._tier_of("README.md")
+
+
+BRIDGE_TEST = "addons/mrp_machine_connect_account/tests/test_labour.py::TestLabour"
+CORE_TEST = "addons/mrp_machine_connect/tests/test_mrp_machine.py"
+
+
+@pytest.mark.parametrize(
+    ("tier", "paths", "suites"),
+    [
+        ("unit", [], [("unit", [])]),
+        ("odoo", [], [("odoo", []), (runner.BRIDGES_SUITE, [])]),
+        ("odoo", [CORE_TEST], [("odoo", [CORE_TEST])]),
+        ("odoo", [BRIDGE_TEST], [(runner.BRIDGES_SUITE, [BRIDGE_TEST])]),
+        ("odoo", [BRIDGE_TEST, CORE_TEST], [("odoo", [CORE_TEST]), (runner.BRIDGES_SUITE, [BRIDGE_TEST])]),
+        ("integration", [], [("integration", [])]),
+    ],
+)
+def test_bridges_are_tested_in_a_database_of_their_own(tier, paths, suites):
+    assert runner._suites(tier, paths) == suites
+
+
+def test_the_suites_of_odoo_leave_no_test_of_an_addon_out_and_run_none_twice():
+    paths = [*runner._default_paths("odoo"), *runner._default_paths(runner.BRIDGES_SUITE)]
+
+    assert sorted(paths) == sorted(str(path.relative_to(ROOT)) for path in (ROOT / "addons").glob("*/tests"))
+
+
+def test_nobody_installs_a_bridge_and_each_installs_itself_with_what_it_couples_us_to():
+    assert not set(environment.addons()) & set(environment.bridges())
+    for name in environment.bridges():
+        manifest = ast.literal_eval((environment.ADDONS / name / "__manifest__.py").read_text())
+        assert manifest["auto_install"] is True
+        assert environment.BRIDGES[name] in manifest["depends"]
+
+
+def test_each_of_our_addons_is_one_that_is_installed_or_a_bridge():
+    there = {path.parent.name for path in environment.ADDONS.glob("*/__manifest__.py")}
+
+    assert there == {*environment.addons(), *environment.bridges()}
+
+
+def test_what_the_templates_are_made_of_is_told_apart():
+    of_core, of_bridges = (list(template._what_makes(names)) for names in (environment.addons(), environment.bridges()))
+
+    assert of_core and of_bridges
+    assert not set(of_core) & set(of_bridges)
+    assert environment.fingerprint(*of_core) != environment.fingerprint(*of_core, *of_bridges)
 
 
 def test_all_tiers_together_close_with_one_line():

@@ -37,7 +37,7 @@ ODOO_COMMANDS = {
     "cloc", "db", "deploy", "genproxytoken", "help", "i18n", "module", "neutralize", "obfuscate", "populate", "scaffold",
     "server", "shell", "start", "tsconfig", "upgrade_code",
 }  # fmt: skip
-ODOO_ADDONS = {"mrp", "maintenance"}
+ODOO_ADDONS = {"mrp", "maintenance", "mrp_account"}
 #: Programs of Python that a page may name behind ``-m``, beside those that lie here.
 PYTHON_MODULES = {"pip", "venv"}
 #: A path below one of the repository's own folders.

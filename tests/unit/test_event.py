@@ -37,7 +37,7 @@ def test_the_closed_list():
         *("machine.state_changed", "machine.mode_changed", "machine.program_changed"),
         *("production.cycle_completed", "production.count", "production.counter_reset", "production.part_completed"),
         *("production.order_started", "production.order_paused", "production.order_resumed"),
-        *("production.order_completed", "production.setup_started", "production.setup_ended"),
+        *("production.order_completed", "production.stock_due", "production.setup_started", "production.setup_ended"),
         *("material.loaded", "material.unloaded", "material.lot_changed", "material.consumed"),
         *("quality.scrap", "quality.defect", "quality.measurement"),
         *("downtime.started", "downtime.ended", "downtime.classified", "downtime.split", "downtime.merged"),

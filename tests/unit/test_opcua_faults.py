@@ -28,7 +28,7 @@ GOOD = SignalAddress("good", f"nsu={LINE};s=Good")
 OTHER = SignalAddress("other", f"nsu={OVEN};s=Good")
 #: Time-outs in seconds: of a test that lets one pass, and of one that does not, however busy the machine is. A fraction of
 #: the second is soon enough for what must not wait for it.
-TIMEOUT, PATIENT, AT_ONCE = 0.8, 20.0, 5.0
+TIMEOUT, PATIENT, AT_ONCE = 2.0, 20.0, 8.0
 
 
 async def prepare(server):

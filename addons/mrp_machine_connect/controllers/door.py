@@ -14,27 +14,29 @@ from ..machine_connect.body import Bounds
 from ..machine_connect.refusals import RequestRefused
 from ..machine_connect.signature import KEY_HEADER, TIME_HEADER, Request
 from ..models.mrp_machine_door import DoorClosed, environment_name, superuser
+from .door_dispatcher import PLACE, SERVER_FAILED, DoorDispatcher, problem
 
 _logger = logging.getLogger(__name__)
 
-#: Content types whose body Werkzeug takes apart before anybody can read it.
+#: Content types of forms, which any page of the web may make a browser send; nothing of the door comes in one.
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def door_route(path, *methods):
+def door_route(path, *methods, readonly=False):
     """Return the decorator of a route that others call without session, cookie or user.
 
     :param str path: under ``/machine/v1/``
     :param str methods: ``"GET"``, ``"POST"``
+    :param bool readonly: whether it may be answered by a replica of the database
     """
     return http.route(
-        f"/machine/v1/{path}",
-        type="http",
+        f"{PLACE}{path}",
+        type=DoorDispatcher.routing_type,
         auth="none",
         methods=list(methods),
         csrf=False,
         save_session=False,
-        readonly=False,
+        readonly=readonly,
         # More than is taken, so that who sends a little too much gets our answer and not Werkzeug's.
         max_content_length=8 * Bounds.sent,
     )
@@ -104,20 +106,20 @@ class DoorController(http.Controller):
             raise  # Odoo tries again
         except Exception:
             _logger.exception("a request at the door failed")
-            return self._problem(door, 500, "server_failed", "The server failed; send the request again later.")
+            return self._problem(door, 500, *SERVER_FAILED)
 
     @staticmethod
     def _asked(env):
         """Return the request as it was signed."""
         sent = request.httprequest
-        if sent.mimetype in FORMS:
-            raise RequestRefused("media_type_unsupported", supported=[])
         try:
             body = sent.get_data(cache=True)
         except RequestEntityTooLarge:
             raise RequestRefused("body_too_big", limit=Bounds.sent) from None
         except (ClientDisconnected, OSError, ValueError):  # the two last: chunks (RFC 9112, 7.1) that are none
             raise RequestRefused("body_cut") from None
+        if sent.mimetype in FORMS:  # now that it is read: who is still sending would not hear the answer
+            raise RequestRefused("media_type_unsupported", supported=[])
         target = sent.environ.get("REQUEST_URI") or sent.environ.get("RAW_URI") or sent.full_path.rstrip("?")
         database = env["ir.config_parameter"].get_param("database.uuid") or ""
         return Request(sent.method, target, body, environment_name(), database)
@@ -134,8 +136,4 @@ class DoorController(http.Controller):
         if reason and (sent.method not in ("GET", "HEAD") or is_signed(sent.headers)):
             door._count_refusal(reason, source_id, sent.remote_addr)
         told = {name: params[name] for name in ("limit", "retry_after") if name in (params or {})}
-        problem = {"type": "about:blank", "title": words, "status": status, "code": code, **told}
-        headers = [("Content-Type", "application/problem+json")]
-        if "retry_after" in told:
-            headers.append(("Retry-After", str(told["retry_after"])))
-        return request.make_json_response(problem, headers=headers, status=status)
+        return problem(status, code, words, **told)

@@ -1,9 +1,11 @@
 from odoo import http
 from odoo.http import request
 
+from .door import door_route
+
 
 class MachineHealthController(http.Controller):
-    @http.route("/machine/v1/health", type="http", auth="none", methods=["GET"], csrf=False, save_session=False)
+    @door_route("health", "GET", readonly=True)
     def health(self, **_query):
         """Say that the server and its database are up, to anybody."""
         request.env.cr.execute("SELECT 1")

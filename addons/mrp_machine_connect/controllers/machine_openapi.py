@@ -6,6 +6,7 @@ from odoo.http import request
 from ..machine_connect.entity_tags import canonical_json, entity_tag, is_known
 from ..machine_connect.openapi import document
 from ..models.mrp_machine_intake import RIGHT_REASONS
+from .door import door_route
 
 
 @cache
@@ -15,7 +16,7 @@ def _content():
 
 
 class MachineOpenapiController(http.Controller):
-    @http.route("/machine/v1/openapi.json", type="http", auth="none", methods=["GET"], csrf=False, save_session=False)
+    @door_route("openapi.json", "GET", readonly=True)
     def openapi(self, **_query):
         """Say what can be asked of the door, to anybody; it is the same on every server of this version."""
         content, tag = _content()

@@ -54,6 +54,7 @@ def _types():
         ("production.order_paused", now, "order"),
         ("production.order_resumed", now, "order"),
         ("production.order_completed", now, "order"),
+        ("production.stock_due", now, "production_id rule"),
         ("production.setup_started", now, ""),
         ("production.setup_ended", now, ""),
         ("material.loaded", now, "lot"),

@@ -480,7 +480,8 @@ class MachineEvent(models.Model):
         kind = row.posting_id.kind
         if row.state != "posted" or kind not in ("good", "reject", "rework"):
             return "", 0.0
-        pieces = self.env["mrp.machine.handler.production_count"]._counted(self)[1]
+        counts = self.env["mrp.machine.handler.production_count"]
+        pieces = counts._counted(self, self.machine_id, self.machine_id.counting_role)[1]
         corrections = self.search(
             [
                 ("machine_id", "=", self.machine_id.id),

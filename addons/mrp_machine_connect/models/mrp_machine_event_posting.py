@@ -77,7 +77,21 @@ class MachineEventPosting(models.Model):
                 "Load the order on the machine, then retry. What counted before the order began can be ignored."
             ),
             "ambiguous": _("Several orders are in progress here. Load the right one on the machine, then retry."),
-            "order_closed": _("Choose an open order, or correct the closed one by hand and ignore this."),
+            "order_closed": _(
+                "Choose an open order and retry. Or set «Pieces After Closing» on the machine, and replay this to see first "
+                "what it would do."
+            ),
+            "order_cancelled": _(
+                "Load an open order for that time, then retry; or set «Pieces After Closing» to an order of their own."
+            ),
+            "no_stock": _(
+                "Bring it there, or correct the stock by an inventory count, then retry. Where the goods have left already, "
+                "ignore this and adjust the stock."
+            ),
+            "late_tracked": _("Enter the lots or serial numbers on the order by hand, then ignore this."),
+            "late_refused": _(
+                "Nothing may be booked at that time any more. Book it by hand in an open period, then ignore this."
+            ),
             "unknown_code": _("Map the code on the machine. What waited for it is posted by itself."),
             "no_state_table": _(
                 "Choose the State Table of the signal, or map the code on the machine. What waited is posted by itself."
@@ -101,6 +115,13 @@ class MachineEventPosting(models.Model):
             "clock_early": _("The event lies in the future. Correct the machine's clock, then release or ignore."),
             "error": _("Odoo refused the effect. Read why, put it right on the document, then retry."),
             "no_equipment": _("Choose the equipment on the machine, then retry."),
+            "kit": _("Make the components of the kit, or take away its bill of materials as a kit, then retry."),
+            "in_stock": _("Scrap or correct in stock what is too much there, and ignore this."),
+            "scrapped": _("Correct what is too much scrapped in stock, and ignore this."),
+            "components": _("Bring the components, or do their transfer, then retry."),
+            "lot": _("Enter the lot on the order, then retry."),
+            "scrap_tracked": _("Scrap the rejects on the order with their lot, and ignore this."),
+            "scrap_missing": _("Scrap the rejects from where they lie now, and ignore this."),
             "below_zero": _("More pieces would be taken away than were counted."),
         }
 
@@ -117,6 +138,20 @@ class MachineEventPosting(models.Model):
             sorted({(row.event_id.id, row.machine_id.id) for row in rows}),
         )
         self.env["mrp.machine.poster"]._wake()
+
+    @api.model
+    def _waiting_for(self, machine, reason=None, detail=None):
+        """Return the effects of a machine's events that wait, or failed, for a reason and can be tried again.
+
+        :param str reason: the code of the reason; None for any
+        :param str detail: what exactly they wait for; None for any
+        """
+        domain = [("machine_id", "=", machine.id), ("state", "in", ("waiting", "failed"))]
+        if reason:
+            domain.append(("reason", "=", reason))
+        if detail:
+            domain.append(("detail", "=", detail))
+        return self.search(domain, order="id")
 
     @api.model
     def _requeue_unknown(self, kind, machines, is_known, signal=None):
@@ -166,6 +201,13 @@ class MachineEventPosting(models.Model):
         self._check_supervisor()
         # sudo: the rows are written by the poster alone; the supervisor's right was checked above
         self.sudo().filtered(lambda row: row.state in ("waiting", "failed"))._requeue()
+
+    def action_replay(self):
+        """Ask what would become of these effects if they were tried again, before anything is done."""
+        self._check_supervisor()
+        action = self.env["mrp.machine"]._action_wizard("mrp.machine.replay", self.env._("Replay"))
+        action["context"] = {"default_event_posting_ids": self.ids}
+        return action
 
     def action_release(self):
         """Let held effects pass: a person looked and found the event right."""

@@ -320,7 +320,7 @@ class MachineIntake(models.AbstractModel):
         if time.monotonic() - MachineIntake._woken < WAKE_EVERY:
             return
         MachineIntake._woken = time.monotonic()
-        self.env.ref("mrp_machine_connect.ir_cron_post")._trigger()
+        self.env["mrp.machine.poster"]._wake()
 
     # Answers
 

@@ -1,36 +1,15 @@
 import logging
-from datetime import timedelta
-from itertools import zip_longest
 
 from odoo import api, fields, models
 
 from ..fields import BigInteger
 from ..machine_connect.event import instant
 from .mrp_machine import STATES
-from .mrp_workorder import CLOSED
 
 _logger = logging.getLogger(__name__)
 
 #: States in which the machine makes parts or is about to.
 PRODUCTIVE = ("running", "transient")
-
-#: The usual loss of a stop, unless the code of the machine names another one.
-LOSSES = {
-    "starved": "mrp.block_reason0",
-    "blocked": "mrp.block_reason0",
-    "fault": "mrp.block_reason1",
-    "setup": "mrp.block_reason2",
-    "held": "mrp_machine_connect.loss_stopped",
-    "stopped": "mrp_machine_connect.loss_stopped",
-    "idle": "mrp_machine_connect.loss_stopped",
-    "completed": "mrp_machine_connect.loss_stopped",
-    "maintenance": "mrp_machine_connect.loss_maintenance",
-    "trial": "mrp_machine_connect.loss_trial",
-}
-#: Stops that are a loss of the work center whether or not an order is there.
-LOSS_WITHOUT_ORDER = ("fault", "setup", "maintenance")
-#: A time line shorter than this is lost in Odoo's rounding to hundredths of a minute.
-SHORTEST_LINE = timedelta(seconds=1)
 
 
 class MachineInterval(models.Model):
@@ -42,7 +21,7 @@ class MachineInterval(models.Model):
     _rec_name = "state"
 
     machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
-    workcenter_id = fields.Many2one("mrp.workcenter", string="Work Center", readonly=True, index="btree_not_null")
+    workcenter_id = fields.Many2one("mrp.workcenter", string="Work Center", readonly=True)
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
     state = fields.Selection(STATES, required=True, readonly=True)
     reason = fields.Char(readonly=True)
@@ -66,6 +45,9 @@ class MachineInterval(models.Model):
     production_id = fields.Many2one("mrp.production", string="Order", readonly=True, index="btree_not_null")
     workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, index="btree_not_null")
     loss_id = fields.Many2one("mrp.workcenter.productivity.loss", readonly=True)
+    is_setup = fields.Boolean(
+        "Within a Setup", readonly=True, help="The machine was being set up, by its own word, whatever its state was."
+    )
     event_id = fields.Many2one("mrp.machine.event", readonly=True, index="btree_not_null", ondelete="restrict")
     is_due = fields.Boolean(readonly=True, help="Its time on the work center is not up to date.")
     productivity_id = fields.Many2one(
@@ -87,6 +69,8 @@ class MachineInterval(models.Model):
         "CHECK (end_us IS NULL OR end_us >= start_us)", "An interval ends after it began."
     )
     _machine_start = models.Index("(machine_id, start_us DESC)")
+    # Which machines were ever on a work center is found by leaps.
+    _workcenter_machine = models.Index("(workcenter_id, machine_id) WHERE workcenter_id IS NOT NULL")
     _due = models.Index("(machine_id) WHERE is_due")
     _still = models.Index("(machine_id) WHERE end_us IS NULL")
 
@@ -168,117 +152,45 @@ class MachineInterval(models.Model):
         given_up.is_due = False
         return self.filtered(lambda interval: interval.event_id not in rows.event_id)
 
-    def _project(self, env):
-        """Write the work center's time lines of these intervals, in the name of the environment's user.
+    def _is_alike(self, following):
+        """Return whether the interval that follows this one says nothing else of the machine."""
+        if self.end_us != following.start_us:
+            return False
+        fields_of_time = ("state", "loss_id", "production_id", "workorder_id", "workcenter_id", "is_setup")
+        if any(self[name] != following[name] for name in fields_of_time):
+            return False
+        if (self.reason or "") != (following.reason or ""):
+            return False
+        if self.event_id == following.event_id:
+            return True
+        # A word without a meaning may come to mean something else than the next one.
+        timeline = self.env["mrp.machine.handler.state_interval"]
+        if not timeline._is_known(self.event_id) or not timeline._is_known(following.event_id):
+            return False
+        return self._standing() == following._standing()
 
-        Closed lines, never an open one: a running line would count up to now by Odoo's clock, and an operator's own timer
-        could not be told from it. One an interval, unless people's timers on the work order divide it.
-
-        :return: the mrp.workcenter.productivity written
-        """
-        lines = env["mrp.workcenter.productivity"]
-        for interval in self.sorted("start_us"):
-            kept = interval._write_lines(env)
-            former = interval.earlier_productivity_ids
-            interval.productivity_id = kept[-1:].id
-            if len(kept) > 1 or former:
-                interval.earlier_productivity_ids = [(6, 0, kept[:-1].ids)]
-            interval.is_due = False
-            lines |= kept
-        return lines
-
-    def _write_lines(self, env):
-        """Make the time lines of this interval what they are to be, and return them in order."""
-        self.ensure_one()
-        kept = lines = env["mrp.workcenter.productivity"]
-        mine = lines.browse((self.earlier_productivity_ids | self.productivity_id).ids).sorted("date_start")
-        for line, values in zip_longest(mine, self._prepare_lines(env)):
-            if not values:
-                line.unlink()
-                continue
-            if not line:
-                line = lines.create(values)
-            elif changed := {
-                name: value
-                for name, value in values.items()
-                if (line[name].id if line._fields[name].type == "many2one" else line[name]) != value
-            }:
-                line.write(changed)
-            kept |= line
-        return kept
-
-    def _prepare_lines(self, env):
-        """Return the values of this interval's time lines; none where its time is nobody's loss or gain."""
-        self.ensure_one()
-        workcenter = self.workcenter_id
-        if not workcenter or self.state in ("unknown", "off"):
-            return []
-        start = max(self.date_start, self.machine_id.automatic_since or self.date_start).replace(microsecond=0)
-        end = (self.date_end or self._known_until()).replace(microsecond=0)
-        if end - start < SHORTEST_LINE:
-            return []
-        loss, workorder = self._loss(env, end - start)
-        if not loss:
-            return []
-        if workorder.state in CLOSED and workorder.date_finished:
-            # The machine may run on for hours; what has ended costs no more.
-            end = min(end, workorder.date_finished.replace(microsecond=0))
-        spans = self._without_people(env, workorder, start, end) if workorder else [(start, end)]
-        return [
-            {
-                "workcenter_id": workcenter.id,
-                "workorder_id": workorder.id,
-                "company_id": self.company_id.id,
-                "loss_id": loss.id,
-                "date_start": begin,
-                "date_end": until,
-                "description": self.reason or self._state_label(),
-            }
-            for begin, until in spans
-            if until - begin >= SHORTEST_LINE
-        ]
-
-    @api.model
-    def _without_people(self, env, workorder, start, end):
-        """Return what is left of a time when people's own timers on the work order, which count it already, are taken out.
-
-        :return: ``[(start, end)]`` in order
-        """
-        theirs = env["mrp.workcenter.productivity"].search(
-            [
-                ("workorder_id", "=", workorder.id),
-                ("user_id", "!=", env.ref("mrp_machine_connect.user_machine_connect").id),
-                ("date_start", "<", end),
-                "|",
-                ("date_end", "=", False),
-                ("date_end", ">", start),
-            ],
-            order="date_start, id",
+    def _standing(self):
+        """Return what keeps the time of this interval back: state and reason of its effect, or None where nothing does."""
+        # sudo: effects are the poster's matter
+        row = (
+            self.env["mrp.machine.event.posting"]
+            .sudo()
+            .search([("event_id", "=", self.event_id.id), ("handler", "=", "work_time")])
         )
-        left = []
-        for line in theirs:
-            if line.date_start > start:
-                left.append((start, line.date_start))
-            start = max(start, line.date_end or end)
-            if start >= end:
-                return left
-        return [*left, (start, end)]
+        if row.state in ("waiting", "held", "failed") or row.reason == "by_person":
+            return row.state, row.reason
+        return None
 
-    def _known_until(self):
-        """Return how far it is certain that an open interval lasts: until the machine was last heard."""
-        status = self.machine_id.status_id
-        return max(moment for moment in (self.date_start, status.last_seen, status.last_event) if moment)
-
-    def _loss(self, env, length):
-        """Return ``(loss, work order)`` for this interval's time; without loss it is not booked."""
-        none = env["mrp.workcenter.productivity.loss"], env["mrp.workorder"]
-        workorder = none[1].browse(self.workorder_id.id)
-        if self.state in PRODUCTIVE:
-            return (env.ref("mrp.block_reason7"), workorder) if workorder else none
-        if not self.production_id and self.state not in LOSS_WITHOUT_ORDER:
-            return none
-        if length.total_seconds() < self.machine_id.micro_stop_limit:
-            if not self.end_us:
-                return none
-            return (env.ref("mrp.block_reason4"), workorder) if workorder else none
-        return (none[0].browse(self.loss_id.id) or env.ref(LOSSES[self.state])), none[1]
+    def _take_in(self, following):
+        """Let this interval last as long as the one that follows, which is no longer told from it."""
+        lines = following.productivity_id | following.earlier_productivity_ids
+        if lines:
+            self.earlier_productivity_ids |= lines
+        # sudo: postings are the poster's own; what they brought about goes on in this interval
+        postings = self.env["mrp.machine.posting"].sudo()
+        postings.search([("res_model", "=", self._name), ("res_id", "=", following.id)]).res_id = self.id
+        # Of a state that lasts still there is no end; empty reads as 0.
+        end = following.end_us or False
+        following.unlink()
+        self.end_us = end
+        self._schedule_projection()

@@ -16,16 +16,58 @@ class MachineLedger(models.Model):
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
     production_id = fields.Many2one("mrp.production", string="Order", required=True, readonly=True, index=True)
     workorder_id = fields.Many2one("mrp.workorder", string="Work Order", readonly=True, index="btree_not_null")
-    good = fields.Float(readonly=True, digits=(16, 3), help="By the good counter.")
-    reject = fields.Float(readonly=True, digits=(16, 3), help="By the reject counter.")
-    rework = fields.Float(readonly=True, digits=(16, 3), help="By the rework counter.")
-    total = fields.Float(readonly=True, digits=(16, 3), help="By the total counter.")
-    cycle = fields.Float(string="Cycles", readonly=True, digits=(16, 3), help="Pieces by completed cycles.")
+    uom_id = fields.Many2one(
+        "uom.uom",
+        string="Unit",
+        readonly=True,
+        help="The machine's unit, in which it is counted here. Empty: pieces.",
+    )
+    reject_booking = fields.Selection(
+        [("gross", "Quantity and scrap"), ("noted", "Noted only")],
+        string="Rejects Are",
+        readonly=True,
+        help="How the rejects of the order are booked: as it was set on the machine with its first count, and the same "
+        "until its end.",
+    )
+    # Nine digits: a sum of ten thousand fractions is still right, and one of decimal numbers is exact.
+    good = fields.Float(readonly=True, digits=(16, 9), help="By the good counter.")
+    reject = fields.Float(readonly=True, digits=(16, 9), help="By the reject counter.")
+    rework = fields.Float(readonly=True, digits=(16, 9), help="By the rework counter.")
+    total = fields.Float(readonly=True, digits=(16, 9), help="By the total counter.")
+    cycle = fields.Float(string="Cycles", readonly=True, digits=(16, 9), help="Pieces by completed cycles.")
+    part = fields.Float(string="Parts", readonly=True, digits=(16, 9), help="Completed parts that passed.")
+    failed = fields.Float(string="Failed Parts", readonly=True, digits=(16, 9), help="Completed parts that failed.")
     adjusted = fields.Float(
-        readonly=True, digits=(16, 3), help="Pieces that people added (or took away) with a reason."
+        readonly=True, digits=(16, 9), help="Pieces that people added (or took away) with a reason."
     )
     posted = fields.Float(
-        readonly=True, digits=(16, 3), help="Pieces that became quantity of the order, in the machine's unit."
+        readonly=True,
+        digits=(16, 9),
+        help="Pieces by what feeds the order that became its quantity, in the machine's unit.",
+    )
+    rejected = fields.Float(
+        string="Rejects in the Quantity",
+        readonly=True,
+        digits=(16, 9),
+        help="Rejects that are part of the order's quantity, to be scrapped when it enters stock.",
+    )
+    added = fields.Float(
+        string="Rejects on Top",
+        readonly=True,
+        digits=(16, 9),
+        help="Those of them that became quantity in addition to what feeds the order; a total counter has them already.",
+    )
+    good_on_order = fields.Float(
+        string="Good on the Order",
+        compute="_compute_good_on_order",
+        digits=(16, 3),
+        help="What became quantity of the order without its rejects.",
+    )
+    rejects_shown = fields.Float(
+        string="Rejected",
+        compute="_compute_good_on_order",
+        digits=(16, 3),
+        help="Rejects by what counts them, whether they are part of the quantity or only noted.",
     )
     last_written = fields.Float(
         readonly=True, digits=(16, 6), help="The quantity last written to the order, in the order's unit."
@@ -58,14 +100,21 @@ class MachineLedger(models.Model):
 
     _ledger_unique = models.UniqueIndex("(machine_id, production_id, COALESCE(workorder_id, 0))")
 
-    @api.depends("good", "reject", "total", "cycle", "machine_id.counting_role")
+    @api.depends("posted", "rejected", "added", "reject", "failed", "reject_booking", "machine_id.counting_role")
+    def _compute_good_on_order(self):
+        for row in self:
+            row.good_on_order = row.posted + row.added - row.rejected
+            by_counter = row.failed if row.machine_id.counting_role == "part" else row.reject
+            row.rejects_shown = row.rejected if row.reject_booking == "gross" else by_counter
+
+    @api.depends("good", "reject", "total", "cycle", "part", "machine_id.counting_role")
     def _compute_difference(self):
         for row in self:
             fed = row[row.machine_id.counting_role] if row.machine_id else 0.0
             other = next(
                 (
                     row[role]
-                    for role in ("good", "total", "cycle")
+                    for role in ("good", "total", "cycle", "part")
                     if role != row.machine_id.counting_role and row[role]
                 ),
                 None,
@@ -87,11 +136,25 @@ class MachineLedger(models.Model):
                 "machine_id": machine.id,
                 "production_id": production.id,
                 "workorder_id": workorder.id,
+                # One order has one way: rejects booked in two would be scrapped twice, or never.
+                "reject_booking": self[:1].reject_booking or ("noted" if self else machine.reject_booking),
                 "last_written": other.last_written,
                 "last_on_order": self[:1].last_on_order,
                 "kept_on_order": self[:1].kept_on_order,
             }
         )
+
+    def _quantity_in(self, unit):
+        """Return how much these rows fed to their order, rejects included, in a unit of the order's and not rounded."""
+        return sum(row._uom()._compute_quantity(row.posted + row.added, unit, round=False) for row in self)
+
+    def _rejected_in(self, unit):
+        """Return how many rejects are part of that, in a unit of the order's and not rounded."""
+        return sum(row._uom()._compute_quantity(row.rejected, unit, round=False) for row in self)
+
+    def _uom(self):
+        """Return the unit that a row counts in."""
+        return self.uom_id or self.env["uom.uom"]._of_code("C62")
 
     @api.model
     def _fed_ids(self, records):
@@ -108,5 +171,5 @@ class MachineLedger(models.Model):
         loadings = self.env["mrp.machine.loading"].sudo()
         loaded = loadings.search([*on_these, "|", ("date_end", "=", False), ("date_end", ">", fields.Datetime.now())])
         loaded = loaded.filtered(lambda loading: loading.machine_id.active and loading.machine_id._feeds())
-        counted = self.sudo().search([*on_these, ("posted", "!=", 0.0)])
+        counted = self.sudo().search([*on_these, "|", ("posted", "!=", 0.0), ("added", "!=", 0.0)])
         return {*loaded[field].ids, *counted[field].ids}

@@ -23,6 +23,38 @@ class MachineLoading(models.Model):
     date_start = fields.Datetime(string="From", required=True, readonly=True, default=fields.Datetime.now)
     date_end = fields.Datetime(string="To", readonly=True, help="Empty: still loaded.")
     user_id = fields.Many2one("res.users", string="Loaded by", readonly=True, default=lambda self: self.env.user)
+    found_by = fields.Selection(
+        [
+            ("machine", "Told by the machine"),
+            ("person", "Loaded by a person"),
+            ("program", "By the machine's program"),
+            ("rule", "By a rule"),
+        ],
+        required=True,
+        readonly=True,
+        default="person",
+        help="Who said that this order runs. What the machine names wins over what a person loaded, and that over what "
+        "follows from its program.",
+    )
+    explanation = fields.Char(
+        readonly=True, help="How this order was found, in a sentence; it is kept with each posting."
+    )
+    event_id = fields.Many2one(
+        "mrp.machine.event",
+        string="Told With",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The event by which the machine loaded it.",
+    )
+    left_event_id = fields.Many2one(
+        "mrp.machine.event",
+        string="Left With",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The event by which the machine itself said that it works on it no longer.",
+    )
 
     _one_at_a_time = models.UniqueIndex(
         "(machine_id) WHERE date_end IS NULL", "This machine has an order loaded already."
@@ -34,6 +66,8 @@ class MachineLoading(models.Model):
         for loading in loadings.filtered(lambda loading: not loading.date_end):
             loading.machine_id._show_order(loading.production_id, loading.workorder_id)
         return loadings
+
+    # By a person
 
     @api.model
     def _load(self, machine, production, workorder, at):
@@ -64,23 +98,11 @@ class MachineLoading(models.Model):
         loadings = self.sudo()
         at = fields.Datetime.to_datetime(at)
         before, until = loadings._at(machine, at), loadings._next_start(machine, at)
-        if before and not before.date_end and (before.production_id, before.workorder_id) == (production, workorder):
-            loading = before
-        else:
-            before._end(at)
-            loading = loadings.create(
-                {
-                    "machine_id": machine.id,
-                    "production_id": production.id,
-                    "workorder_id": workorder.id,
-                    "date_start": at,
-                    "date_end": until,
-                    "user_id": self.env.uid,
-                }
-            )
-            machine._give_time(at, until, production, workorder)
-        machine._take_over_pieces(at, until, production, workorder)
-        return loading
+        if before and not before.date_end and before._is_of(production, workorder):
+            loadings._begun(machine, production, workorder, at, until)
+            return before
+        before._end(at)
+        return loadings._put(machine, production, workorder, at, until)
 
     @api.model
     def _unload(self, machine, at):
@@ -100,6 +122,43 @@ class MachineLoading(models.Model):
             )
         current._leave(at)
 
+    # By anybody
+
+    @api.model
+    def _put(self, machine, production, workorder, at, until, **values):
+        """Let an order begin on a machine, which nothing else is loaded on from then on up to ``until``.
+
+        The machine's time is the order's from then on, and the pieces made since then as well.
+
+        :param at: naive UTC
+        :param until: naive UTC, when the next one was loaded; False for good
+        :param values: further values of the loading: who said so, and how it was found
+        :return: the loading
+        """
+        loading = self.create(
+            {
+                "machine_id": machine.id,
+                "production_id": production.id,
+                "workorder_id": workorder.id,
+                "date_start": at,
+                "date_end": until,
+                "user_id": self.env.uid,
+                **values,
+            }
+        )
+        machine._give_time(at, until, production, workorder)
+        self._begun(machine, production, workorder, at, until)
+        return loading
+
+    @api.model
+    def _begun(self, machine, production, workorder, at, until):
+        """Give an order what was booked elsewhere of a machine's work since a moment; what else it has is an addon's."""
+        machine._take_over_pieces(at, until, production, workorder)
+
+    def _is_of(self, production, workorder):
+        """Return whether this is a loading of an order, by its work order where it has one."""
+        return (self.production_id, self.workorder_id) == (production, workorder)
+
     @api.model
     def _current(self, machine):
         """Return what is loaded on a machine now."""
@@ -113,8 +172,10 @@ class MachineLoading(models.Model):
     @api.model
     def _next_start(self, machine, at):
         """Return when the next order was loaded on a machine after a moment (naive UTC), or False."""
-        later = self.search([("machine_id", "=", machine.id), ("date_start", ">", at)], order="date_start")
-        return later.filtered(lambda loading: loading.date_end != loading.date_start)[:1].date_start
+        # A search looks at whole seconds, and a machine's word comes between them.
+        later = self.search([("machine_id", "=", machine.id), ("date_start", ">=", at)], order="date_start")
+        later = later.filtered(lambda loading: loading.date_start > at and loading.date_end != loading.date_start)
+        return later[:1].date_start
 
     def _end(self, at):
         """End a loading at a moment within it, since another order is loaded from then on.
@@ -132,6 +193,10 @@ class MachineLoading(models.Model):
                     end=fields.Datetime.to_string(self.date_end),
                 )
             )
+        self._cut(at)
+
+    def _cut(self, at):
+        """End a loading at a moment within it (naive UTC)."""
         self.date_end = at
         # Before the next one is inserted: only one may be open.
         self.flush_recordset(["date_end"])
@@ -176,15 +241,22 @@ class MachineLoading(models.Model):
     @api.model
     def _between(self, machine, first, last):
         """Return the loadings of a machine that cover any moment from first to last (naive UTC), the latest first."""
+        # A search looks at whole seconds, and a machine's word comes between them.
         loadings = self.search_fetch(
             [
                 ("machine_id", "=", machine.id),
                 ("date_start", "<=", last),
                 "|",
                 ("date_end", "=", False),
-                ("date_end", ">", first),
+                ("date_end", ">=", first),
             ],
             ["date_start", "date_end", "production_id", "workorder_id"],
         )
         # One that was taken back at the moment it began covers none.
-        return loadings.filtered(lambda loading: loading.date_end != loading.date_start)
+        return loadings.filtered(
+            lambda loading: (
+                loading.date_start <= last
+                and (not loading.date_end or loading.date_end > first)
+                and loading.date_end != loading.date_start
+            )
+        )

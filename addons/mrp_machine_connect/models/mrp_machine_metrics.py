@@ -63,7 +63,7 @@ class MachineMetrics(models.AbstractModel):
         """Return a function from the id of a source to its labels: no more different ones than are bounded here."""
         found = self._rows(
             """SELECT owner.id, owner.name FROM mrp_machine_source owner
-                WHERE owner.kind NOT IN ('poller', 'people') AND {company} ORDER BY owner.id""",
+                WHERE owner.kind NOT IN ('poller', 'people', 'rules') AND {company} ORDER BY owner.id""",
             company,
         )
         labels = {source_id: {"source_id": source_id, "source": name} for source_id, name in found[:MOST_SOURCES]}

@@ -7,7 +7,10 @@ from odoo import fields, models
 from ..moments import naive_of_iso
 from ..postings.outcome import Waiting
 from ..quantities import pieces_text
+from .mrp_workorder import CLOSED
 
+#: Events that speak of pieces.
+COUNTS = ("production.count", "production.cycle_completed", "production.part_completed", "correction.adjust")
 #: Seconds that the clocks of the machine and of Odoo may differ by, where a work order began after an event.
 CLOCKS_DIFFER = 600
 
@@ -28,8 +31,9 @@ class Machine(models.Model):
     def _orders_at(self, events):
         """Find the orders that events of this machine belong to, of many events at once.
 
-        The order that a person named; else the one loaded at the event's own time; else the single work order in
-        progress on the work center.
+        The order that a person named; else the one loaded at the event's own time, by the machine's own word or by a
+        person; else the single work order in progress on the work center, unless the machine itself said that it works
+        on none.
 
         :return: ``{event id: (production, work order, why)}``, and instead of that the Waiting to be raised where there
             is none, there are several, or the order changed within the event's window
@@ -38,12 +42,13 @@ class Machine(models.Model):
         if not events:
             return {}
         moments = dict(zip(events.ids, events.mapped("occurred"), strict=True))
+        first, last = min(moments.values()), max(moments.values())
         loaded = [
             (loading.date_start, loading.date_end, self._loaded_order(loading))
-            for loading in self.env["mrp.machine.loading"]._between(self, min(moments.values()), max(moments.values()))
+            for loading in self.env["mrp.machine.loading"]._between(self, first, last)
         ]
-        running, named, orders = None, {}, {}
-        for event_id, data in zip(events.ids, events.mapped("data"), strict=True):
+        running, silent, ended, named, orders = None, None, None, {}, {}
+        for event_id, kind, data in zip(events.ids, events.mapped("type"), events.mapped("data"), strict=True):
             at = moments[event_id]
             order = self._named_order(events.browse(event_id), named) if data and "production_id" in data else None
             window = [naive_of_iso(moment) for moment in data["window"]] if data and "window" in data else None
@@ -51,8 +56,15 @@ class Machine(models.Model):
                 order = self._change_of_loading(window, data)
             if order is None:
                 order = next((found for start, end, found in loaded if start <= at and (not end or end > at)), None)
+            if order is None and kind in COUNTS:
+                # The last piece of an order, and that it is complete, come at one and the same moment.
+                ended = self._loaded_until(first, last) if ended is None else ended
+                order = ended.get(at)
             if order is None and window:
                 order = self._change_of_work_order(window, data)
+            if order is None:
+                silent = self._silent_since(first, last) if silent is None else silent
+                order = next((why for moment, why in silent if moment <= at), None)
             if order is None:
                 running = self._running_orders() if running is None else running
                 order = self._order_in_progress(running, at)
@@ -77,8 +89,14 @@ class Machine(models.Model):
         return known[key]
 
     def _loaded_order(self, loading):
-        """Return ``(production, work order, why)`` of a loading, or a Waiting where its work order was deleted."""
+        """Return ``(production, work order, why)`` of a loading, or a Waiting where pieces cannot go there."""
         production, workorder = loading.production_id, loading.workorder_id
+        if production.state == "draft":
+            return Waiting(
+                "order_draft",
+                self.env._("%s is a draft. It takes pieces once it is confirmed.", production.display_name),
+                detail=f"production:{production.id}",
+            )
         if not workorder and production.workorder_ids:
             return Waiting(
                 "ambiguous",
@@ -86,7 +104,67 @@ class Machine(models.Model):
                     "%s was loaded at that time, and which of its work orders is not known.", production.display_name
                 ),
             )
-        return production, workorder, self.env._("Loaded on the machine at that time.")
+        return production, workorder, self._loaded_words(loading)
+
+    def _loaded_words(self, loading):
+        """Return in a sentence how it is known that an order was loaded, and where it was planned if not here."""
+        words = loading.explanation or self.env._("Loaded on the machine at that time.")
+        planned = loading.workorder_id.workcenter_id
+        if not planned or not self.workcenter_id or planned == self.workcenter_id:
+            return words
+        return self.env._(
+            "%(words)s Planned on %(planned)s, made on %(here)s.",
+            words=words,
+            planned=planned.name,
+            here=self.workcenter_id.name,
+        )
+
+    def _loaded_until(self, first, last):
+        """Return ``{moment: order}`` of what the machine itself left at moments from first to last (naive UTC)."""
+        # A search looks at whole seconds: it finds more than is asked for, and each is looked up by its very moment.
+        loadings = self.env["mrp.machine.loading"].search(
+            [("machine_id", "=", self.id), ("date_end", ">=", first), ("date_end", "<=", last)]
+        )
+        return {
+            loading.date_end: self._loaded_order(loading)
+            for loading in loadings
+            if loading.left_event_id and loading.date_end != loading.date_start
+        }
+
+    def _silent_since(self, first, last):
+        """Return since when the machine itself says that it works on no order, or on one that nobody knows.
+
+        :param first: and last: of the events that ask, naive UTC
+        :return: ``[(moment, a Waiting, or None where an order was loaded from then on)]``, the latest first
+        """
+        words, loadings = [], self.env["mrp.machine.loading"]
+        here = [("machine_id", "=", self.id), ("date_start", "<=", last)]
+        before = loadings.search([*here, ("date_start", "<=", first)], limit=1)
+        for loading in before | loadings.search([*here, ("date_start", ">", first)]):
+            words.append((loading.date_start, 0, None))
+            if loading.left_event_id:
+                why = self.env._(
+                    "The machine itself said at %(time)s (UTC) that it no longer works on %(order)s, and has named no "
+                    "other order since.",
+                    time=fields.Datetime.to_string(loading.date_end),
+                    order=(loading.workorder_id or loading.production_id).display_name,
+                )
+                words.append((loading.date_end, 1, Waiting("no_order", why)))
+        # sudo: effects are the poster's matter; what the machine said is asked for here
+        rows = self.env["mrp.machine.event.posting"].sudo()
+        for row in rows.search(
+            [("machine_id", "=", self.id), ("handler", "=", "order_loading"), ("state", "=", "waiting")]
+        ):
+            event = row.event_id
+            if event.type.startswith("production.") and event.occurred <= last:
+                why = self.env._(
+                    "The machine said at %(time)s (UTC) which order it works on, and that waits itself: %(why)s",
+                    time=fields.Datetime.to_string(event.occurred),
+                    why=row.message,
+                )
+                words.append((event.occurred, 2, Waiting("order_untold", why)))
+        words.sort(key=lambda word: word[:2], reverse=True)
+        return [(moment, why) for moment, _rank, why in words]
 
     def _change_of_loading(self, window, data):
         """Return a Waiting when another order was loaded within a time in which nobody looked, else None.
@@ -239,7 +317,7 @@ class Machine(models.Model):
         """Show on the machine's hot row which order runs and how far it is.
 
         :param ledger: what this machine counted on it, where the caller knows. Pieces that come late, or are corrected,
-            do not bring an order back in whose place another one is loaded
+            do not bring an order back that is closed, or in whose place another one is loaded
         """
         self.ensure_one()
         if ledger is None:
@@ -256,15 +334,23 @@ class Machine(models.Model):
                 )
             )
         else:
+            if production.state in CLOSED or workorder.state in CLOSED:
+                return
             current = self.env["mrp.machine.loading"].sudo()._current(self)
             if current and (current.production_id, current.workorder_id) != (production, workorder):
+                return
+            if (
+                not current
+                and self.env["mrp.machine.loading"].sudo().search([("machine_id", "=", self.id)], limit=1).left_event_id
+            ):
+                # The machine itself said that it works on none by now.
                 return
         self.env["mrp.machine.progress"]._of(self).write(
             {
                 "production_id": production.id,
                 "workorder_id": workorder.id,
-                "good": ledger.posted,
-                "reject": ledger.reject,
+                "good": ledger.good_on_order,
+                "reject": ledger.rejects_shown,
                 "target": production.product_qty if production else 0.0,
             }
         )

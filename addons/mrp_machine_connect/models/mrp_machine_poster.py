@@ -12,6 +12,8 @@ from ..postings.outcome import LocksNeeded, Outcome
 
 _logger = logging.getLogger(__name__)
 
+#: Readings and sums of readings: they are looked at, and never become documents.
+TELEMETRY = ("meter.", "energy.", "process.")
 #: Seconds that a scheduled pass may take.
 CRON_BUDGET = 8.0
 #: Events of one machine in one transaction.
@@ -19,7 +21,7 @@ BATCH = 2000
 #: Advisory locks: one space for machines, one for products («mm» and «mp» in ASCII).
 LOCK_MACHINE, LOCK_PRODUCT = 0x6D6D, 0x6D70
 #: What routing and most handlers look at of an event; the rest is read where it is needed.
-LOOKED_AT = ("type", "occurred", "occurred_us", "data", "disposition", "reason")
+LOOKED_AT = ("type", "occurred", "occurred_us", "data", "disposition", "reason", "signal_id")
 #: Tries of an effect that fails for a technical reason, and the pause before each, in seconds.
 PAUSES = (5, 60, 600)
 #: Tries of a transaction that met another one.
@@ -38,18 +40,23 @@ class MachinePoster(models.AbstractModel):
     _description = "Machine Poster"
 
     @api.model
-    def _wake(self):
-        """Let the scheduled poster run as soon as this transaction is committed."""
-        # sudo: a trigger is no right of the user whose work made the events
-        cron = self.env.ref("mrp_machine_connect.ir_cron_post", raise_if_not_found=False)
-        if cron:
-            cron.sudo()._trigger()
+    def _wake(self, at=None):
+        """Let the scheduled posters run as soon as this transaction is committed, or at a moment (naive UTC)."""
+        for name in ("ir_cron_post", "ir_cron_post_2"):
+            # sudo: a trigger is no right of the user whose work made the events
+            cron = self.env.ref(f"mrp_machine_connect.{name}", raise_if_not_found=False)
+            if cron and cron.sudo().active:
+                cron.sudo()._trigger(at=at)
 
     @api.model
-    def _cron_post(self):
-        """Post what is due, within the budget of one pass; what remains is called for at once."""
-        self._release_paused()
-        if not self._post_due(self.env.registry, CRON_BUDGET):
+    def _cron_post(self, shard=0):
+        """Post what is due, within the budget of one pass; what remains is called for at once.
+
+        :param int shard: 0, or 1 for a second poster at the same time, which begins with the other half of the machines
+        """
+        if not shard:
+            self._release_paused()
+        if not self._post_due(self.env.registry, CRON_BUDGET, shard):
             self._wake()
 
     @api.model
@@ -76,9 +83,10 @@ class MachinePoster(models.AbstractModel):
         self.env["ir.cron"]._commit_progress()
 
     @api.model
-    def _post_due(self, registry, budget):
+    def _post_due(self, registry, budget, shard=0):
         """Post the queue in transactions of its own, at most ``budget`` seconds.
 
+        :param int shard: see :meth:`_cron_post`; the locks make sure that no two posters ever work on one machine
         :return: whether nothing is left that could be posted now
         """
         ends = time.monotonic() + budget
@@ -87,6 +95,9 @@ class MachinePoster(models.AbstractModel):
                 work = self._due_machines(cr)
             if not work:
                 return True
+            if shard:
+                middle = len(work) // 2
+                work = work[middle:] + work[:middle]
             progress = False
             for machine_id, products in work:
                 if time.monotonic() > ends:
@@ -184,22 +195,27 @@ class MachinePoster(models.AbstractModel):
         )
 
     @api.model
-    def _post_machine(self, machine, locked=None):
+    def _post_machine(self, machine, locked=None, only=None):
         """Post the queued events of one machine in the current transaction.
 
         :param set locked: ids of the products that this transaction locked; None when the caller needs no locks
+        :param list only: ids of the events to be posted; None for all that are due
         :return: number of events that left the queue
         """
         if machine.pause_until and not machine.is_paused:
             # The pause is over: what waited for that comes first, and not after what happened later.
             machine.write({"pause_until": False, "pause_reason": False})
+        sync = self.env["mrp.machine.sync"]
+        if only is None and sync._sets_apart(machine):
+            sync._set_apart(machine)
         self.env.cr.execute(
             """SELECT queue.id FROM mrp_machine_queue queue
                  JOIN mrp_machine_event event ON event.id = queue.event_id
                 WHERE queue.machine_id = %s
                   AND (queue.not_before IS NULL OR queue.not_before <= clock_timestamp() AT TIME ZONE 'UTC')
+                  AND (%s::int[] IS NULL OR queue.event_id = ANY(%s::int[]))
                 ORDER BY event.occurred_us, event.id LIMIT %s""",
-            [machine.id, BATCH],
+            [machine.id, only, only, BATCH],
         )
         entries = self.env["mrp.machine.queue"].browse([row[0] for row in self.env.cr.fetchall()])
         if not entries:
@@ -219,7 +235,15 @@ class MachinePoster(models.AbstractModel):
         self.env.flush_all()
         done = [entry_id for entry_id in entries.ids if entry_id not in again]
         if done:
-            self.env.cr.execute("DELETE FROM mrp_machine_queue WHERE id = ANY(%s)", [done])
+            # What an effect of this very batch put back to work, such as pieces that had no order until now, stays.
+            self.env.cr.execute(
+                """DELETE FROM mrp_machine_queue queue
+                    WHERE id = ANY(%s)
+                      AND NOT EXISTS (SELECT FROM mrp_machine_event_posting row
+                                       WHERE row.event_id = queue.event_id AND row.state = 'received'
+                                         AND row.handler = ANY(%s))""",
+                [done, [handler._handler_name() for handler in self._handlers()]],
+            )
         for entry_id, pause in again.items():
             self.env.cr.execute(
                 """UPDATE mrp_machine_queue
@@ -261,11 +285,16 @@ class MachinePoster(models.AbstractModel):
                 released.add(event_id)
             if state == "received":  # a person, or a pause after a technical error, lets it be tried again
                 due[name].add(event_id)
+        log_only = {signal.id for signal in events.signal_id if signal.business_relevance == "log"}
         aside = defaultdict(list)
         for event in events:
             names = [name for handler, name in takers[event.type] if handler._takes(event)]
+            why = "no_handler"
+            if names and (event.signal_id.id in log_only or event.type.startswith(TELEMETRY)):
+                # What had an effect, or waits for it, keeps that; what comes from now on has none.
+                names, why = [name for name in names if (event.id, name) in known], "not_relevant"
             if not names and (event.id, "none") not in known:
-                aside["none", "ignored", "no_handler"].append(event.id)
+                aside["none", "ignored", why].append(event.id)
             for name in names:
                 if (event.id, name) in known:
                     continue
@@ -283,6 +312,7 @@ class MachinePoster(models.AbstractModel):
         _ = self.env._
         return {
             "no_handler": _("Kept in the log; no installed addon does more with it."),
+            "not_relevant": _("Kept in the log only: its signal, or its kind, is not meant to have effects."),
             "jump": _("The counter moved faster than the machine can work."),
             "interrupted": _("The machine itself had no value in between, so nobody knows how this came about."),
             "implausible_drop": _("The counter fell, and neither a reset nor a rollover explains to where."),

@@ -7,7 +7,7 @@ from odoo.tools import SQL
 from ..machine_connect.networks import is_within, unfit
 
 #: Kinds that live in Odoo itself and need no key.
-INSIDE = ("poller", "people")
+INSIDE = ("poller", "people", "rules")
 #: Environments in which a bearer key needs no reason; any other one may be production by another name.
 HARMLESS_ENVIRONMENTS = ("development", "dev", "test", "staging")
 
@@ -26,6 +26,7 @@ class MachineSource(models.Model):
         [
             ("poller", "Poller in Odoo"),
             ("people", "People in Odoo"),
+            ("rules", "Rules in Odoo"),
             ("gateway", "Edge gateway"),
             ("middleware", "Middleware or MES"),
             ("client", "Machine or script"),
@@ -33,8 +34,8 @@ class MachineSource(models.Model):
         required=True,
         default="client",
         tracking=True,
-        help="Poller: Odoo itself reads the machines. People: pieces that somebody added or corrected by hand. All others "
-        "deliver signed events over HTTPS.",
+        help="Poller: Odoo itself reads the machines. People: pieces that somebody added or corrected by hand. Rules: what "
+        "follows from what was counted, such as that an order is complete. All others deliver signed events over HTTPS.",
     )
     company_id = fields.Many2one(
         "res.company",
@@ -137,7 +138,7 @@ class MachineSource(models.Model):
     )
 
     _company_outside = models.Constraint(
-        "CHECK (kind IN ('poller', 'people') OR company_id IS NOT NULL)",
+        "CHECK (kind IN ('poller', 'people', 'rules') OR company_id IS NOT NULL)",
         "A source that delivers from outside belongs to a company: choose one.",
     )
 

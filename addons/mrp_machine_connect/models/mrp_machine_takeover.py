@@ -27,7 +27,8 @@ class Machine(models.Model):
             """SELECT production_id, workorder_id, kind, sum(pieces)
                  FROM (SELECT posting.production_id, posting.workorder_id, posting.kind,
                               CASE event.type WHEN 'production.cycle_completed'
-                                              THEN coalesce((event.data->>'qty')::float8, 1)
+                                              THEN coalesce((event.data->>'qty')::float8, 1) * %(cavities)s
+                                              WHEN 'production.part_completed' THEN 1
                                               ELSE (event.data->>'delta')::float8 END AS pieces
                          FROM mrp_machine_event event
                          JOIN mrp_machine_event_posting effect
@@ -48,7 +49,12 @@ class Machine(models.Model):
                           AND event.occurred_us >= %(start)s AND event.occurred_us < %(end)s) booked
                 GROUP BY production_id, workorder_id, kind
                 ORDER BY production_id, workorder_id, kind""",
-            {"machine": self.id, "start": microseconds_of(start), "end": microseconds_of(end) if end else 2**63 - 1},
+            {
+                "machine": self.id,
+                "cavities": self.cavities,
+                "start": microseconds_of(start),
+                "end": microseconds_of(end) if end else 2**63 - 1,
+            },
         )
         orders, steps = self.env["mrp.production"], self.env["mrp.workorder"]
         booked = [

@@ -1,9 +1,6 @@
-from datetime import timezone
-
 from odoo import api, models
 
 from ..machine_connect.event import HELD_REASONS
-from ..machine_connect.instants import microseconds
 from ..machine_connect.timestamps import timestamp
 
 
@@ -26,7 +23,7 @@ class MachineTrace(models.AbstractModel):
         )
         if not event:
             return None
-        effects = [self._effect(row) for row in event.posting_ids.sorted("id")]
+        effects = self.env["mrp.machine.explanation"]._effects(event)
         posted = [effect["posted"] for effect in effects if effect["posted"]]
         return {
             "source": event.stream,
@@ -47,26 +44,3 @@ class MachineTrace(models.AbstractModel):
             "summary": event.summary,
             "effects": effects,
         }
-
-    def _effect(self, row):
-        posting = row.posting_id
-        return {
-            "handler": row.handler,
-            "effect": row.handler_name,
-            "state": row.state,
-            "reason": row.reason or "",
-            "message": row.message or "",
-            "remedy": row.remedy or "",
-            "attempts": row.attempts,
-            "posted": timestamp(microseconds(posting.create_date.replace(tzinfo=timezone.utc))) if posting else None,
-            "summary": posting.summary or "",
-            "explanation": posting.explanation or "",
-            "document": self._document(posting),
-        }
-
-    def _document(self, posting):
-        """Return the document that carries an effect in words: what it is, and its name."""
-        if not posting.res_model or posting.res_model not in self.env:
-            return ""
-        document = self.env[posting.res_model].browse(posting.res_id).exists()
-        return f"{document._description} {document.display_name}" if document else ""

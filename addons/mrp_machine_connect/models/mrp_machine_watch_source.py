@@ -33,7 +33,7 @@ class MachineSourceWatch(models.AbstractModel):
                 CROSS JOIN LATERAL (SELECT sum(count) AS count FROM mrp_machine_refusal
                       WHERE source_id = source.id AND day = (now() AT TIME ZONE 'UTC')::date
                         AND reason <> 'trace_unknown') refused
-                WHERE source.kind NOT IN ('poller', 'people')"""
+                WHERE source.kind NOT IN ('poller', 'people', 'rules')"""
         )
         for source_id, last, is_silent, is_refused, told_silent, told_refused in self.env.cr.fetchall():
             source = self.env["mrp.machine.source"].browse(source_id)

@@ -47,6 +47,8 @@ class MrpProduction(models.Model):
     def _machine_quantity(self):
         """Return how many pieces went through all steps of an order that speak of it.
 
+        What a step rejected went through all that follow as a reject.
+
         A step that no machine feeds and nobody reported on says nothing: most manual steps are not reported on until
         the order is closed.
         """
@@ -55,6 +57,8 @@ class MrpProduction(models.Model):
         if len(steps) > 1:
             fed = steps._machine_fed()
             steps = steps.filtered(lambda step: step.qty_produced or step in fed)
+            before = self._rejects_before()
+            return min((step.qty_produced + before[step] for step in steps), default=0.0)
         return min(steps.mapped("qty_produced"), default=0.0)
 
     def write(self, vals):
@@ -133,7 +137,8 @@ class MrpProduction(models.Model):
             "type": "ir.actions.act_window",
             "name": self.env._("Machine Postings"),
             "res_model": "mrp.machine.posting",
-            "view_mode": "list,form",
+            "view_mode": "list,kanban,form",
+            "mobile_view_mode": "kanban",
             "domain": [("production_id", "=", self.id)],
         }
 

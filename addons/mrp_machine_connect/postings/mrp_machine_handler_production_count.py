@@ -3,13 +3,16 @@ from collections import defaultdict
 from odoo import api, models
 from odoo.tools import float_is_zero
 
+from ..machine_connect.folding import folded
 from ..quantities import number_text, pieces_text
 from .outcome import Ignored, Outcome, Waiting
 
 #: Which column of the ledger a kind of count goes to.
 COLUMNS = {"good": "good", "reject": "reject", "rework": "rework", "total": "total"}
-#: Kinds that are never quantity of an order, and not compared with what is either.
-NOTED = ("reject", "rework")
+#: The same of a completed part, by MTConnect's PartStatus.
+PARTS = {"PASS": "part", "FAIL": "failed"}
+#: Roles of which rejects are no part yet: they are quantity on top.
+WITHOUT_REJECTS = ("good", "part")
 
 
 class Quants(dict):
@@ -44,17 +47,45 @@ class MachineHandlerProductionCount(models.AbstractModel):
     _name = "mrp.machine.handler.production_count"
     _inherit = "mrp.machine.handler"
     _description = "Quantity on the Order"
-    _event_types = ("production.count", "production.cycle_completed", "correction.adjust")
+    _event_types = (
+        "production.count",
+        "production.cycle_completed",
+        "production.part_completed",
+        "correction.adjust",
+    )
 
     @api.model
-    def _counted(self, event):
-        """Return ``(column of the ledger, pieces)`` of an event."""
+    def _counted(self, event, machine, role):
+        """Return ``(column of the ledger, pieces)`` of an event.
+
+        :param str role: what fed the order when the event was received
+        """
         data = event.data or {}
         if event.type == "production.cycle_completed":
-            return "cycle", float(data.get("qty", 1))
+            return "cycle", float(data.get("qty", 1)) * machine.cavities
+        if event.type == "production.part_completed":
+            return PARTS[data["status"]], 1.0
+        column, pieces = COLUMNS[data["kind"]], float(data["delta"])
         if event.type == "correction.adjust":
-            return ("adjusted" if data.get("kind") == "good" else data.get("kind")), float(data["delta"])
-        return COLUMNS[data["kind"]], float(data["delta"])
+            # A person means what is booked, whichever counter that is.
+            column = {"good": "adjusted", "reject": self._reject_column(role)}.get(column, column)
+        return column, pieces
+
+    @api.model
+    def _reject_column(self, role):
+        """Return the column of what counts rejects: where parts feed, those that failed."""
+        return "failed" if role == "part" else "reject"
+
+    @api.model
+    def _kind(self, event, column, machine, role):
+        """Return what pieces are booked as: ``good``, ``reject``, ``rework`` or ``compared``."""
+        if not machine._counts_here() and event.type != "correction.adjust":
+            return "compared"
+        if column in (role, "adjusted"):
+            return "good"
+        if column == self._reject_column(role):
+            return "reject"
+        return column if column == "rework" else "compared"
 
     @api.model
     def _groups(self, rows):
@@ -65,15 +96,17 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
         def group_of(row):
             event = events[row.id]
-            column, pieces = self._counted(event)
+            role = role_of[event.id]
+            column, pieces = self._counted(event, machine, role)
             if not pieces:
                 raise Ignored("no_pieces", self.env._("Nothing was counted."))
             order = orders[event.id]
-            feeds = column in (role_of[event.id], "adjusted")
-            key = (column, feeds, id(order))  # events of one order share the very same answer
+            kind = self._kind(event, column, machine, role)
+            unit = "" if event.type == "correction.adjust" else (event.data or {}).get("unit") or ""
+            key = (kind, column, role, unit, id(order))  # events of one order share the very same answer
             if key not in known:
                 try:
-                    known[key] = self._group_on(order, column, feeds)
+                    known[key] = self._group_on(order, machine, kind, column, role, unit)
                 except Outcome as outcome:
                     known[key] = outcome
             return known[key]
@@ -81,85 +114,248 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return self._sort(rows, group_of)
 
     @api.model
-    def _group_on(self, order, column, feeds):
-        """Return the group of counts on an order: what they are booked as, and on what.
+    def _group_on(self, order, machine, kind, column, role, unit):
+        """Return the group of counts on an order: what they are booked as, on what, why, and by which role.
 
         :param order: as :meth:`mrp.machine._orders_at` found it, or why it found none
         """
         if isinstance(order, Waiting):
-            if feeds or column in NOTED:
+            if kind != "compared":
                 raise order
             raise Ignored("compared", self.env._("Another counter feeds the order, and no order ran."))
         production, workorder, explanation = order
-        self._check_order(production, workorder, feeds)
-        kind = "good" if feeds else column if column in NOTED else "compared"
-        return (kind, production.id, workorder.id, explanation)
+        feeds = kind == "good" or self._may_add(production, machine, kind, column, role)
+        self._check_order(production, workorder, feeds, self._unit(machine, production, workorder, role, unit))
+        return (kind, production.id, workorder.id, explanation, role, feeds)
 
     @api.model
-    def _check_order(self, production, workorder, feeds):
+    def _may_add(self, production, machine, kind, column, role):
+        """Return whether pieces that do not feed an order become part of its quantity: as rejects, counted or derived."""
+        if self._way(production, machine) != "gross":
+            return False
+        if kind == "reject":
+            # Where they are part of the count already, the steps that follow are still to know of them.
+            return role in WITHOUT_REJECTS or len(production._steps()) > 1
+        return (
+            column == "total" and role == "good" and machine._counts_here() and machine._derives_rejects() is not False
+        )
+
+    @api.model
+    def _way(self, production, machine):
+        """Return how the rejects of an order are booked: as it was with its first count."""
+        # sudo: the ledger is the poster's own; people only read it
+        first = self.env["mrp.machine.ledger"].sudo().search([("production_id", "=", production.id)], limit=1)
+        return (first.reject_booking or "noted") if first else machine.reject_booking
+
+    @api.model
+    def _unit(self, machine, production, workorder, role, code):
+        """Return the unit that a machine means by a code, or when it says none; empty for one that Odoo does not know."""
+        units = self.env["uom.uom"]
+        if code:
+            return units._of_code(code)
+        # sudo: see _way; and whoever posts need not be allowed to see signals
+        ledger = self.env["mrp.machine.ledger"].sudo()
+        row = ledger.search([("machine_id", "=", machine.id), ("production_id", "=", production.id)])
+        row = row.filtered(lambda row: row.workorder_id == workorder and row.uom_id)
+        signal = machine.sudo().signal_ids.filtered(lambda signal: signal.role == role)[:1]
+        return row.uom_id or units._of_code(signal.unit)
+
+    @api.model
+    def _check_order(self, production, workorder, feeds, counted_in=None):
+        """Refuse an order that does not take these pieces.
+
+        :param bool feeds: they become its quantity
+        :param counted_in: the uom.uom in which they are counted; None: pieces
+        """
         if production.state in ("done", "cancel") or workorder.state in ("done", "cancel"):
             raise Waiting("order_closed", self.env._("%s is closed already.", (workorder or production).display_name))
-        if feeds and production.product_id.tracking == "serial":
+        if not feeds:
+            return
+        product, order_unit = production.product_id, production.product_uom_id
+        if product.is_kits or production.bom_id.type == "phantom":
             raise Waiting(
-                "serial",
-                self.env._("%s is tracked by serial number, one a piece.", production.product_id.display_name),
-            )
-        if feeds and not self._piece_unit()._has_common_reference(production.product_uom_id):
-            raise Waiting(
-                "unit",
+                "kit",
                 self.env._(
-                    "%(order)s is in %(unit)s, and pieces cannot be converted to that.",
-                    order=production.display_name,
-                    unit=production.product_uom_id.name,
+                    "%s is a kit: Odoo keeps no stock of it, so no pieces of it are made; make its components, or a product "
+                    "of its own.",
+                    product.display_name,
                 ),
             )
+        if product.tracking == "serial":
+            raise Waiting("serial", self.env._("%s is tracked by serial number, one a piece.", product.display_name))
+        if counted_in is None:
+            counted_in = self._piece_unit()
+        if counted_in and counted_in._has_common_reference(order_unit):
+            return
+        if counted_in == self._piece_unit():
+            words = self.env._(
+                "%(order)s is in %(unit)s, and pieces cannot be converted to that.",
+                order=production.display_name,
+                unit=order_unit.name,
+            )
+        elif counted_in:
+            words = self.env._(
+                "%(order)s is in %(unit)s, and the machine counts in %(counted)s, which cannot be converted to that.",
+                order=production.display_name,
+                unit=order_unit.name,
+                counted=counted_in.name,
+            )
+        else:
+            words = self.env._(
+                "The machine counts in a unit whose code Odoo does not know; %(order)s is in %(unit)s.",
+                order=production.display_name,
+                unit=order_unit.name,
+            )
+        raise Waiting("unit", words)
 
     @api.model
     def _piece_unit(self):
-        # Not by env.ref, which asks the database each time whether it is still there.
-        return self.env["uom.uom"].browse(self.env["ir.model.data"]._xmlid_to_res_id("uom.product_uom_unit", True))
+        return self.env["uom.uom"]._of_code("C62")
 
     @api.model
     def _products(self, group):
-        kind, production_id, _workorder_id, _explanation = group
-        if kind != "good":
+        _kind, production_id, _workorder_id, _explanation, _role, feeds = group
+        if not feeds:
             return set()
         production = self.env["mrp.production"].browse(production_id)
         return set((production.move_raw_ids | production.move_finished_ids).product_id.ids)
 
     @api.model
     def _post(self, group, rows):
-        kind, production_id, workorder_id, explanation = group
+        kind, production_id, workorder_id, explanation, role, feeds = group
         production = self.env["mrp.production"].browse(production_id)
         workorder = self.env["mrp.workorder"].browse(workorder_id)
         machine = rows.machine_id
-        sums = defaultdict(float)
-        for event in rows.event_id:
-            column, pieces = self._counted(event)
-            sums[column] += pieces
         # sudo: the ledger is the poster's own; people only read it
         ledgers = self.env["mrp.machine.ledger"].sudo().search_fetch([("production_id", "=", production.id)])
         ledger = ledgers._row_of(machine, production, workorder)
         ledgers |= ledger
+        sums = self._sums(rows.event_id, machine, role, ledger, feeds)
+        # Found before anything is counted: what is a person's is told apart by what was counted until then.
+        found = self._found(production, workorder, ledgers) if feeds else None
+        before = self._booked(production, workorder, ledgers)
         values = {column: ledger[column] + pieces for column, pieces in sums.items()}
-        if any(value < 0 for column, value in values.items() if column != "adjusted"):
+        changed = self._rejects(ledger, machine, role, kind, sums, values)
+        counted = [value for column, value in values.items() if column != "adjusted"]
+        if any(value < 0 for value in (*counted, changed.get("rejected", 0.0))):
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
-        ledger.write(values)
         if kind == "good":
-            posting = self._feed(production, workorder, ledger, ledgers, rows, sum(sums.values()), explanation)
-        else:
-            posting = self._posting(
-                rows,
-                self._note_words(kind, sums, production),
-                production,
-                production_id=production.id,
-                workorder_id=workorder.id,
-                kind=kind,
-                quantity=sum(sums.values()),
-                explanation=explanation,
-            )
+            changed["posted"] = ledger.posted + sum(sums.values())
+        fewer = changed.get("rejected", ledger.rejected) < ledger.rejected
+        ledger.write({**values, **changed})
+        if fewer:
+            self._check_scrapped(production, ledgers)
+        total = None
+        if feeds and changed:
+            total = self._feed(production, workorder, ledger, ledgers, rows.event_id, before, found)
+        posting = self._posting(
+            rows,
+            self._words(kind, sums, production, workorder, total),
+            production if total is None else workorder or production,
+            production_id=production.id,
+            workorder_id=workorder.id,
+            kind=kind,
+            quantity=sum(sums.values()),
+            explanation=explanation,
+        )
         machine._show_order(production, workorder, ledger)
         return posting
+
+    @api.model
+    def _sums(self, events, machine, role, ledger, feeds):
+        """Return ``{column of the ledger: pieces}`` of events, in the unit of the ledger's row.
+
+        :param bool feeds: they become quantity of the order; what is only compared is taken as it is told
+        """
+        sums, units = defaultdict(float), {}
+        for event in events:
+            column, pieces = self._counted(event, machine, role)
+            code = "" if event.type == "correction.adjust" else (event.data or {}).get("unit") or ""
+            if code not in units:
+                units[code] = self._unit(machine, ledger.production_id, ledger.workorder_id, role, code)
+            unit = units[code]
+            if feeds and not ledger.uom_id:
+                ledger.uom_id = unit
+            if unit != ledger.uom_id and unit and ledger.uom_id:
+                if unit._has_common_reference(ledger.uom_id):
+                    pieces = unit._compute_quantity(pieces, ledger.uom_id, round=False)
+                elif feeds:
+                    raise Waiting(
+                        "unit",
+                        self.env._(
+                            "The machine counted in %(first)s on this order, and now in %(unit)s.",
+                            first=ledger.uom_id.name,
+                            unit=unit.name,
+                        ),
+                    )
+            sums[column] += pieces
+        return sums
+
+    @api.model
+    def _rejects(self, ledger, machine, role, kind, sums, values):
+        """Return what counts change of the rejects that are part of the order's quantity: values of the ledger's row.
+
+        Where only a total and a good counter are read, rejects are what the total has more.
+        """
+        if ledger.reject_booking != "gross" or not (kind == "reject" or machine._counts_here()):
+            return {}
+        derives, counts = machine._derives_rejects(), {name: values.get(name, ledger[name]) for name in COLUMNS}
+        if derives is None:
+            derives = role in ("good", "total") and counts["good"] and counts["total"] and not counts["reject"]
+        if derives and role in ("good", "total"):
+            rejected = max(0.0, counts["total"] - counts["good"]) + counts["reject"]
+        elif kind == "reject":
+            column = self._reject_column(role)
+            # What was derived until a reject counter spoke is what it counts as well.
+            derived = ledger.rejected - ledger[column] if not ledger[column] else 0.0
+            rejected = ledger.rejected - derived + sums[column]
+        else:
+            return {}
+        if float_is_zero(rejected - ledger.rejected, precision_digits=9):
+            return {}
+        changed = {"rejected": rejected}
+        if role in WITHOUT_REJECTS:
+            changed["added"] = ledger.added + rejected - ledger.rejected
+        return changed
+
+    @api.model
+    def _check_scrapped(self, production, ledgers):
+        """Refuse to take back rejects that are scrapped already."""
+        unit, scrapped = production.product_uom_id, production._machine_scrapped()
+        if unit.compare(scrapped, 0.0) > 0 and unit.compare(ledgers._rejected_in(unit), scrapped) < 0:
+            raise Waiting(
+                "scrapped",
+                self.env._(
+                    "%(scrapped)s of %(order)s are scrapped already, and fewer would be rejects.",
+                    scrapped=number_text(scrapped),
+                    order=production.display_name,
+                ),
+            )
+
+    @api.model
+    def _booked(self, production, workorder, ledgers):
+        """Return what all machines counted as quantity of a work order, in the order's unit and not rounded."""
+        return ledgers.filtered(lambda row: row.workorder_id == workorder)._quantity_in(production.product_uom_id)
+
+    @api.model
+    def _words(self, kind, sums, production, workorder, total):
+        """Return in a sentence what became of counts.
+
+        :param float total: the quantity that was written, None where none was
+        """
+        if total is None:
+            return self._note_words(kind, sums, production)
+        _ = self.env._
+        words = {
+            "pieces": pieces_text(self.env, sum(sums.values()), signed=True),
+            "order": (workorder or production).display_name,
+            "total": number_text(total),
+        }
+        if kind == "good":
+            return _("%(pieces)s on %(order)s, now %(total)s", **words)
+        if kind == "reject":
+            return _("%(pieces)s rejected on %(order)s, now %(total)s with rejects", **words)
+        return _("%(pieces)s in total compared on %(order)s, now %(total)s with rejects", **words)
 
     @api.model
     def _note_words(self, kind, sums, production):
@@ -171,6 +367,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
             "rework": _("to rework"),
             "total": _("in total"),
             "cycle": _("by completed cycles"),
+            "part": _("by parts that passed"),
+            "failed": _("rejected"),
         }
         counts = ", ".join(f"{pieces_text(self.env, pieces)} {words[column]}" for column, pieces in sums.items())
         if kind == "compared":
@@ -178,42 +376,30 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return _("%(counts)s noted on %(order)s", counts=counts, order=production.display_name)
 
     @api.model
-    def _feed(self, production, workorder, ledger, ledgers, rows, pieces, explanation):
-        """Write the order's new total once for all pieces of the group.
+    def _feed(self, production, workorder, ledger, ledgers, events, before, found):
+        """Write the order's new total once for all pieces of the group, and return it.
 
-        :param ledger: of this machine on this work order
+        :param ledger: of this machine on this work order, with the new counts
         :param ledgers: of all machines on the whole order
+        :param float before: what they had counted for this work order until then
+        :param tuple found: what :meth:`_found` returned before the new counts
         """
-        here = ledgers.filtered(lambda row: row.workorder_id == workorder)
-        before = sum(here.mapped("posted"))
+        unit, machine = production.product_uom_id, ledger.machine_id
+        (on_order, kept), here = found, ledgers.filtered(lambda row: row.workorder_id == workorder)
+        by_hand = on_order - ledger.last_written + kept - ledger.kept_on_order
         # Folded in the machine's unit and converted as a total: 12 pieces one by one would round to 0.96 dozen.
-        delta = self._convert(before + pieces, production) - self._convert(before, production)
-        found, kept = self._found(production, workorder, ledgers)
-        by_hand = found - ledger.last_written + kept - ledger.kept_on_order
-        total = production.product_uom_id.round(found + delta)
-        if production.product_uom_id.compare(total, 0.0) < 0:
+        digits = self.env["decimal.precision"].precision_get("Product Unit")
+        total = folded(on_order, before, here._quantity_in(unit), digits)
+        if unit.compare(total, 0.0) < 0:
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
-        self._write_total(production, workorder, total, kept, rows.event_id[:1].occurred)
-        ledger.posted += pieces
+        machine._check_quantity(production, workorder, total)
+        self._write_total(production, workorder, total, kept, events[:1].occurred)
         if not float_is_zero(by_hand, precision_digits=6):
             ledger.by_hand += by_hand
         here.last_written = total
         ledgers.write({"last_on_order": production.qty_producing, "kept_on_order": kept})
-        return self._posting(
-            rows,
-            self.env._(
-                "%(pieces)s on %(order)s, now %(total)s",
-                pieces=pieces_text(self.env, pieces, signed=True),
-                order=(workorder or production).display_name,
-                total=number_text(total),
-            ),
-            workorder or production,
-            production_id=production.id,
-            workorder_id=workorder.id,
-            kind="good",
-            quantity=pieces,
-            explanation=explanation,
-        )
+        machine._counted_on(production, workorder, events)
+        return total
 
     @api.model
     def _found(self, production, workorder, ledgers):
@@ -239,10 +425,6 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return workorder.qty_produced, kept
 
     @api.model
-    def _convert(self, pieces, production):
-        return self._piece_unit()._compute_quantity(pieces, production.product_uom_id, rounding_method="HALF-UP")
-
-    @api.model
     def _write_total(self, production, workorder, total, kept, began):
         """Set the cumulative quantity of an order, by its work order where it has one.
 
@@ -252,23 +434,24 @@ class MachineHandlerProductionCount(models.AbstractModel):
         production = production.with_context(quants_cache=quants)
         workorder = workorder.with_context(quants_cache=quants)
         if not workorder:
-            if production.state == "confirmed":
-                production.with_context(force_date=True).date_start = began
+            self._check_in_stock(production, total)
+            production._start_at(began)
             production.qty_producing = total
             production._set_qty_producing(False)
             return
-        if workorder.state in ("blocked", "ready"):
-            # button_start would report the full quantity and take now for the start.
-            workorder.with_context(bypass_duration_calculation=True).write(
-                {
-                    "state": "progress",
-                    "date_start": began,
-                    "date_finished": workorder._calculate_date_finished(began),
-                }
-            )
-        workorder.qty_produced = total
+        workorder._start_at(began)
+        if len(production._steps()) == 1:
+            self._check_in_stock(production, total + kept)
+        workorder._report_quantity(total)
         # MRP takes the least of all work orders, also of those that say nothing, and never goes back to 0 by itself.
         on_order = max(0.0, production._machine_quantity() + kept)
+        self._check_in_stock(production, on_order)
         if production.product_uom_id.compare(production.qty_producing, on_order) != 0:
             production.qty_producing = on_order
             production._set_qty_producing(False)
+
+    @api.model
+    def _check_in_stock(self, production, quantity):
+        """Refuse a quantity of an order that is less than what entered stock of it already."""
+        if words := production._in_stock_words(quantity):
+            raise Waiting("in_stock", words)

@@ -56,25 +56,33 @@ class MachineHandlerStateInterval(models.AbstractModel):
         return self.env._("The machine says «%s», and nobody has said yet which state that is.", word)
 
     @api.model
-    def _said_again(self, interval, at):
-        """Return the next event within an interval, after a moment, that said its state again and was ignored; or None."""
+    def _said_again(self, interval, at, end):
+        """Return the next event after a moment that said the state of an interval again, or None.
+
+        :param int at: the moment, in microseconds since 1970
+        :param int end: up to where; 0 when the state lasts
+        """
         self.env["mrp.machine.event.posting"].flush_model()
         # By SQL: the log is large, and the index on machine and time makes this one step.
         self.env.cr.execute(
             """SELECT event.id FROM mrp_machine_event event
                  JOIN mrp_machine_event_posting row ON row.event_id = event.id
-                WHERE event.machine_id = %(machine)s AND row.handler = %(handler)s AND row.reason = 'no_change'
+                WHERE event.machine_id = %(machine)s AND row.handler = %(handler)s
+                  AND (row.state = 'posted' OR row.reason = 'no_change')
                   AND event.occurred_us > %(at)s AND event.occurred_us < coalesce(%(end)s, 9223372036854775807)
-                ORDER BY event.occurred_us LIMIT 1""",
+                ORDER BY event.occurred_us, event.id LIMIT 20""",
             {
                 "machine": interval.machine_id.id,
                 "handler": self._handler_name(),
                 "at": at,
-                "end": interval.end_us or None,
+                "end": end or None,
             },
         )
-        row = self.env.cr.fetchone()
-        return self.env["mrp.machine.event"].browse(row[0]) if row else None
+        for event in self.env["mrp.machine.event"].browse([row[0] for row in self.env.cr.fetchall()]):
+            # One that another word of the same moment took back says nothing.
+            if self._is_known(event) and self._state_of(event)[:2] == (interval.state, interval.reason or ""):
+                return event
+        return None
 
     @api.model
     def _post(self, group, rows):
@@ -102,6 +110,8 @@ class MachineHandlerStateInterval(models.AbstractModel):
             # It stood there as unknown, in several pieces where the order changed meanwhile.
             interval.write(said)
             interval._schedule_projection()
+            machine._lay_setup(event.occurred_us)
+            interval = self._joined(timeline, machine, interval)
         if waiting:
             return waiting
         status = machine.sudo().status_id  # sudo: the hot row is the engine's own
@@ -141,46 +151,73 @@ class MachineHandlerStateInterval(models.AbstractModel):
         )
         if current and self._says_the_same(current, said, waiting):
             raise Ignored("no_change", self.env._("The machine was in this state already."))
-        if current.start_us == at and current.event_id.id > event.id:
+        if current.event_id.occurred_us == at and current.event_id.id > event.id:
             raise Ignored("no_change", self.env._("The machine took this back at the same moment."))
-        end = current.end_us
-        if not current:
+        if current:
+            interval = self._say_within(timeline, current, event, said)
+        else:
             following = timeline.search(
                 [("machine_id", "=", machine.id), ("start_us", ">", at)], order="start_us", limit=1
             )
-            end = following.start_us
-        again = self._said_again(current, at) if current else None
-        production, workorder = machine._order_for_time(event)
-        values = {
-            **said,
-            "machine_id": machine.id,
-            "workcenter_id": machine.workcenter_id.id,
-            "start_us": at,
-            "end_us": end or False,
+            interval = timeline.create(
+                {
+                    **said,
+                    **self._place(event),
+                    "machine_id": machine.id,
+                    "start_us": at,
+                    "end_us": following.start_us or False,
+                }
+            )
+            interval._schedule_projection()
+        machine._divide_time(interval)
+        machine._lay_setup(at)
+        return self._joined(timeline, machine, interval)
+
+    @api.model
+    def _place(self, event):
+        """Return the values that say where the machine was and what it worked on at the moment of an event."""
+        production, workorder = event.machine_id._order_for_time(event)
+        return {
+            "workcenter_id": event.machine_id.workcenter_id.id,
             "production_id": production.id,
             "workorder_id": workorder.id,
         }
-        former = {
-            **values,
-            "state": current.state,
-            "reason": current.reason,
-            "raw_value": current.raw_value,
-            "loss_id": current.loss_id.id,
-        }
-        if current.start_us == at:
-            # Two states at the very same moment: the later word counts, nothing of no length is left behind.
-            current.write(values)
-            interval = current
-        else:
-            current.end_us = at
-            interval = timeline.create(values)
+
+    @api.model
+    def _say_within(self, timeline, current, event, said):
+        """Let a state take the place of another from its moment on, up to where the machine spoke next.
+
+        The other may lie there in several pieces, where the order changed or a setup began; none of them was a word.
+
+        :param current: the interval that covers the moment
+        :return: the interval that begins at the moment
+        """
+        machine, at, former = event.machine_id, event.occurred_us, current.event_id
+        pieces = [("machine_id", "=", machine.id), ("event_id", "=", former.id), ("start_us", ">=", current.start_us)]
+        again = self._said_again(current, at, timeline.search(pieces, order="start_us desc", limit=1).end_us)
+        machine._cut_time(at)
         if again:
             # The machine came back to the former state, which was no news at the time.
-            interval.end_us = again.occurred_us
-            rest = timeline.create({**former, "start_us": again.occurred_us, "event_id": again.id})
-            rest._schedule_projection()
-        (current | interval)._schedule_projection()
-        return interval
+            machine._cut_time(again.occurred_us)
+        pieces = timeline.search([*pieces, ("start_us", ">=", at)], order="start_us")
+        for piece in pieces:
+            if again and piece.start_us >= again.occurred_us:
+                place = self._place(again) if piece.start_us == again.occurred_us else {}
+                piece.write({"event_id": again.id, **place})
+            else:
+                place = self._place(event) if piece.start_us == at else {}
+                piece.write({**said, **place})
+        (current | pieces)._schedule_projection()
+        return pieces[:1]
+
+    @api.model
+    def _joined(self, timeline, machine, intervals):
+        """Return the interval that an event's state begins in or goes on in, once neighbours that say the same are one."""
+        first, last = intervals[0].start_us, intervals[-1].end_us
+        machine._join_time(first, last)
+        return timeline.search(
+            [("machine_id", "=", machine.id), ("start_us", "<=", first)], order="start_us desc", limit=1
+        )
 
     @api.model
     def _says_the_same(self, interval, said, waiting):

@@ -7,7 +7,7 @@ class MachineHandlerWorkTime(models.AbstractModel):
     _name = "mrp.machine.handler.work_time"
     _inherit = "mrp.machine.handler"
     _description = "Work Center Time"
-    _event_types = ("machine.state_changed",)
+    _event_types = ("machine.state_changed", "production.setup_started", "production.setup_ended")
     _handler_sequence = 20
 
     @api.model

@@ -373,7 +373,7 @@ class TestMachineOpenapi(DoorCommon):
         routes = {
             (path, method)
             for path, endpoint in _generate_routing_rules(self.env.registry._init_modules, nodb_only=False)
-            if path.startswith("/machine/")
+            if path.startswith("/machine/v1/")
             for method in endpoint.routing["methods"]
         }
         described = {
@@ -381,6 +381,14 @@ class TestMachineOpenapi(DoorCommon):
         }
         self.assertEqual(described, routes)
         self.assertGreaterEqual(len(routes), 7)
+
+    def test_each_route_is_one_at_which_no_form_is_taken_apart(self):
+        types = {
+            path: endpoint.routing["type"]
+            for path, endpoint in _generate_routing_rules(self.env.registry._init_modules, nodb_only=False)
+            if path.startswith("/machine/v1/")
+        }
+        self.assertEqual(types, dict.fromkeys(self.described()["paths"], "machine"))
 
     def test_who_may_ask_is_said_for_each(self):
         for path, methods in self.described()["paths"].items():

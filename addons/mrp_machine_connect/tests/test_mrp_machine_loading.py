@@ -159,7 +159,7 @@ class TestTakeOver(LoadingCase):
             self.count(3, seconds=2100, kind="reject"),
         )
         self.post()
-        self.assertEqual(self.made(self.first, self.second), [60, 0])
+        self.assertEqual(self.made(self.first, self.second), [63, 0])
 
     def rejects(self, order):
         return sum(order.machine_ledger_ids.mapped("reject"))
@@ -173,7 +173,7 @@ class TestTakeOver(LoadingCase):
         wizard.action_load()
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [20, 40])
+        self.assertEqual(self.made(self.first, self.second), [20, 43])
         self.assertEqual((self.rejects(self.first), self.rejects(self.second)), (0, 3))
         corrections = self.env["mrp.machine.event"].search(
             [("machine_id", "=", self.idle_machine.id), ("type", "=", "correction.adjust")], order="id"
@@ -189,14 +189,14 @@ class TestTakeOver(LoadingCase):
         for wizard in twice:
             wizard.action_load()
         self.post()
-        self.assertEqual(self.made(self.first, self.second), [20, 40])
+        self.assertEqual(self.made(self.first, self.second), [20, 43])
 
         again = self.wizard(self.second, 1800)
         self.assertFalse(again.booked_words)
         again.action_load()
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [20, 40])
+        self.assertEqual(self.made(self.first, self.second), [20, 43])
 
     def test_what_was_corrected_meanwhile_is_moved_as_it_stands(self):
         self.idle_machine._adjust("good", -5, "Samples", at=self.naive(2500))
@@ -205,22 +205,22 @@ class TestTakeOver(LoadingCase):
         self.load(self.second, 1800)
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [20, 35])
+        self.assertEqual(self.made(self.first, self.second), [20, 38])
 
     def test_an_order_that_replaces_another_from_its_beginning_takes_all(self):
         self.load(self.second, 0)
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [0, 60])
+        self.assertEqual(self.made(self.first, self.second), [0, 63])
 
     def test_they_can_be_moved_on_and_back(self):
         self.load(self.second, 1800)
         self.post()
-        self.assertEqual(self.made(self.first, self.second), [20, 40])
+        self.assertEqual(self.made(self.first, self.second), [20, 43])
         self.load(self.first, 1800)
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [60, 0])
+        self.assertEqual(self.made(self.first, self.second), [63, 0])
 
     def test_what_ran_without_being_loaded_gives_its_pieces_as_well(self):
         self.idle_machine.loading_ids.unlink()
@@ -229,12 +229,12 @@ class TestTakeOver(LoadingCase):
         )
         self.receive(self.idle_machine, self.count(7, seconds=2500, before=60))
         self.post()
-        self.assertEqual(self.made(self.first), [67])
+        self.assertEqual(self.made(self.first), [70])
 
         self.load(self.second, 2200)
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [60, 7])
+        self.assertEqual(self.made(self.first, self.second), [63, 7])
 
     def test_of_a_closed_order_they_stay_and_the_dialog_says_so(self):
         self.first.with_context(skip_backorder=True, skip_consumption=True).button_mark_done()
@@ -245,7 +245,7 @@ class TestTakeOver(LoadingCase):
         wizard.action_load()
         self.post()
 
-        self.assertEqual((self.first.qty_produced, self.made(self.second)), (60, [0]))
+        self.assertEqual((self.first.qty_produced, self.made(self.second)), (63, [0]))
         self.assertFalse(self.env["mrp.machine.event"].search([("type", "=", "correction.adjust"),
                                                                ("machine_id", "=", self.idle_machine.id)]))  # fmt: skip
 
@@ -264,7 +264,7 @@ class TestTakeOver(LoadingCase):
         wizard.action_load()
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [20, 40])
+        self.assertEqual(self.made(self.first, self.second), [20, 43])
 
     def test_only_a_person_names_an_order(self):
         foreign = Event(
@@ -277,7 +277,7 @@ class TestTakeOver(LoadingCase):
         self.receive(self.idle_machine, foreign)
         self.post()
 
-        self.assertEqual(self.made(self.first, self.second), [69, 0])
+        self.assertEqual(self.made(self.first, self.second), [72, 0])
 
 
 @tagged("post_install", "-at_install")

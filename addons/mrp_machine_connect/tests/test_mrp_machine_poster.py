@@ -195,13 +195,13 @@ class TestMachinePoster(MachineConnectCommon):
         self.assertEqual((ledger.cycle, ledger.good, ledger.difference), (20, 19, 1))
         self.assertEqual(self.order.machine_difference, 1)
 
-    def test_rejects_are_counted_and_are_no_quantity(self):
+    def test_rejects_are_quantity_beside_the_good_pieces(self):
         self.receive(self.machine, self.count(5), self.count(2, kind="reject"))
 
         self.post()
 
-        self.assertEqual(self.order.qty_producing, 5)
-        self.assertEqual(self.machine.reject, 2)
+        self.assertEqual(self.order.qty_producing, 7)
+        self.assertEqual((self.machine.good, self.machine.reject), (5, 2))
 
     def test_a_correction_needs_a_reason_and_goes_through_the_log(self):
         self.receive(self.machine, self.count(10))
@@ -330,7 +330,7 @@ class TestMachinePoster(MachineConnectCommon):
 
         self.assertEqual(self.states(events), ["posted", "posted", "waiting", "posted", "posted"])
         self.assertEqual(self.states(events, "state_interval"), ["waiting"])
-        self.assertEqual((self.order.qty_producing, self.machine.ledger_ids.reject), (7, 3))
+        self.assertEqual((self.order.qty_producing, self.machine.ledger_ids.reject), (10, 3))
 
     def test_the_service_user_finds_in_the_queue_what_is_to_be_posted(self):
         """Also when nothing of it is in the cache any more: a savepoint that was rolled back leaves it empty."""

@@ -30,6 +30,7 @@ RIGHTS = {
     "mrp.machine.source.translation": {"employee": "", "operator": "", "supervisor": "r", "manager": "rwcu"},
     "mrp.machine.source.translation.line": {"employee": "", "operator": "", "supervisor": "r", "manager": "rwcu"},
     "mrp.machine.stream": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.sync": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
     "mrp.machine.event": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.event.posting": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.posting": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},

@@ -55,6 +55,27 @@ class TestMachineWorkTime(MachineConnectCommon):
 
         self.assertEqual(self.spans(), [(60, 300), (600, 900)])
 
+    def test_a_timer_that_is_corrected_long_after_takes_and_gives_back_time(self):
+        self.receive(self.machine, self.state("running", 0), self.state("off", 1200))
+        self.post()
+        self.assertEqual(self.spans(), [(0, 1200)])
+
+        timer = self.timer(300, 600)
+        self.env.flush_all()
+        self.extend()
+        self.assertEqual(self.spans(), [(0, 300), (600, 1200)])
+
+        timer.write({"date_start": self.at(800).replace(tzinfo=None), "date_end": self.at(900).replace(tzinfo=None)})
+        self.env.flush_all()
+        self.extend()
+        self.assertEqual(self.spans(), [(0, 800), (900, 1200)])
+        self.assertEqual(self.workorder.duration, 20)
+
+        timer.unlink()
+        self.env.flush_all()
+        self.extend()
+        self.assertEqual(self.spans(), [(0, 1200)])
+
     def test_time_that_grows_follows_the_timers_that_come_and_go(self):
         self.receive(self.machine, self.state("running", 0))
         self.post()

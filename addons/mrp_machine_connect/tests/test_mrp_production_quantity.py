@@ -106,7 +106,7 @@ class TestChangedByHand(OrderQuantityCommon):
             self.receive(second, event)
             self.post(second)
 
-        self.assertEqual(self.order.qty_producing, 4)
+        self.assertEqual(self.order.qty_producing, 5)
 
     def test_on_an_order_of_several_steps_it_stays_beside_them(self):
         order, press, pack = self.order_of_two_steps()
@@ -135,7 +135,7 @@ class TestChangedByHand(OrderQuantityCommon):
 
         self.post(second)
 
-        self.assertEqual(self.order.qty_producing, 12)
+        self.assertEqual(self.order.qty_producing, 14)
         self.assertEqual(sum(self.ledger(self.order).mapped("by_hand")), -2)
 
     def test_a_second_machine_that_joins_knows_what_was_entered_on_the_order(self):

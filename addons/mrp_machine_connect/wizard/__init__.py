@@ -8,6 +8,7 @@ from . import (
     mrp_machine_load_order,
     mrp_machine_pause,
     mrp_machine_read_now,
+    mrp_machine_replay,
     mrp_machine_signal_import,
     mrp_machine_source_new_key,
     mrp_machine_source_translation_try,

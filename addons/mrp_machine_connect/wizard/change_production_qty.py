@@ -11,7 +11,10 @@ class ChangeProductionQty(models.TransientModel):
         orders = self.mo_id._machine_fed()
         fed = self.filtered(lambda wizard: wizard.mo_id in orders)
         if fed:
+            shares = {wizard: wizard.mo_id._component_shares() for wizard in fed}
             super(ChangeProductionQty, fed.with_context(**{KEEP_QUANTITY: True})).change_prod_qty()
+            for wizard, of_each in shares.items():
+                wizard.mo_id._demand_components(of_each)
         if others := self - fed:
             return super(ChangeProductionQty, others).change_prod_qty()
         return {}

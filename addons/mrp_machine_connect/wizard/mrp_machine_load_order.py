@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..models.mrp_machine_loading_told import FOR_ORDER
+from ..models.mrp_machine_order_reference import UNKNOWN
 from ..models.mrp_workorder import CLOSED
 from ..quantities import pieces_text
 
@@ -159,7 +161,7 @@ class MachineLoadOrder(models.TransientModel):
             [
                 ("machine_id", "=", self.machine_id.id),
                 ("state", "=", "waiting"),
-                ("reason", "in", ("no_order", "ambiguous", "order_closed", "spans_change")),
+                ("reason", "in", (*FOR_ORDER, *UNKNOWN, "spans_change")),
                 ("event_id.occurred", ">=", self.date_start),
             ]
         )._requeue()

@@ -1,0 +1,337 @@
+"""The plant in which the cases of the matrix run, and the comparison of what was booked with what is true."""
+
+import random
+
+from odoo.fields import Command
+from odoo.tests import Form
+
+from . import matrix
+from .posting_faults import PostingFaults
+from .proof import unproven
+
+#: Manufacturing in one, two and three steps, as warehouses call it.
+STEPS = {1: "mrp_one_step", 2: "pbm", 3: "pbm_sam"}
+#: What the last machine of an order is told about its end.
+ENDINGS = {
+    "under": {"order_finish": "person"},
+    "equal": {"order_finish": "quantity"},
+    "over": {"order_finish": "signal", "order_remainder": "short"},
+    "early": {"order_finish": "signal", "order_remainder": "backorder"},
+}
+#: Events in one delivery.
+CHUNK = 4
+
+
+def as_tests(cases):
+    """Return a class decorator that adds a test for each case."""
+
+    def add(into):
+        for case in cases:
+
+            def test(self, case=case):
+                self.run_case(case)
+
+            test.__name__ = f"test_{case.name}"
+            setattr(into, test.__name__, test)
+        return into
+
+    return add
+
+
+class MatrixCommon(PostingFaults):
+    """Three warehouses, three machines in a row, and one order a case."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.warehouses = {
+            steps: cls.env["stock.warehouse"].create(
+                {"name": f"Works {steps}", "code": f"MX{steps}", "manufacture_steps": STEPS[steps]}
+            )
+            for steps in STEPS
+        }
+        cls.machines = cls.env["mrp.machine"].concat(
+            *(
+                cls.make_machine(
+                    f"t-row-{number}",
+                    workcenter=cls.env["mrp.workcenter"].create(
+                        {
+                            "name": f"Row {number}",
+                            "resource_calendar_id": False,
+                            "costs_hour": 60.0 * number,
+                            "time_start": 0,
+                            "time_stop": 0,
+                        }
+                    ),
+                )
+                for number in (1, 2, 3)
+            )
+        )
+        quants = cls.env["stock.quant"]
+        for steps, warehouse in cls.warehouses.items():
+            for component in (cls.component_a, cls.component_b):
+                quants._update_available_quantity(component, warehouse.lot_stock_id, matrix.AT_HAND)
+                if steps > 1:
+                    quants._update_available_quantity(component, warehouse.pbm_loc_id, matrix.BESIDE)
+
+    # One case
+
+    def run_case(self, case):
+        """Let a case happen, and compare all that was booked with what is true of it."""
+        order = self.order_of(case)
+        fed = self.load(case, order)
+        self.bring_components(order)
+        for machine in fed:
+            machine.write(self.settings_of(case, last=machine == fed[-1]))
+        events = [(fed[number], event) for number in range(len(fed)) for event in self.day(case, number, order)]
+        events.sort(key=lambda pair: pair[1].occurred)
+        before, after = self.arrival(case, events)
+        self.deliver(case, before)
+        self.finish(case, order, fed[-1])
+        if after:
+            self.deliver(case, after)
+        self.store_products(order)
+        self.compare(case, order, fed)
+
+    def order_of(self, case):
+        """Return the confirmed order of a case, with a bill of materials of its own."""
+        bom = self.env["mrp.bom"].create(
+            {
+                "product_tmpl_id": self.product.product_tmpl_id.id,
+                "consumption": case.consumption,
+                "operation_ids": [
+                    Command.create({"name": f"Step {number + 1}", "workcenter_id": machine.workcenter_id.id})
+                    for number, machine in enumerate(self.machines[: case.workorders])
+                ],
+            }
+        )
+        operations = bom.operation_ids
+        bom.bom_line_ids = [
+            Command.create({"product_id": product.id, "product_qty": quantity, "operation_id": operation.id})
+            for product, quantity, operation in (
+                (self.component_a, matrix.SHEETS, operations[:1] if case.workorders == 3 else operations[:0]),
+                (self.component_b, matrix.RIVETS, operations[-1:] if case.workorders == 3 else operations[:0]),
+            )
+        ]
+        warehouse = self.warehouses[case.steps]
+        return self.make_order(matrix.ORDERED, bom=bom, picking_type_id=warehouse.manu_type_id.id)
+
+    def load(self, case, order):
+        """Load the machines of a case with the work orders of its order, and return them."""
+        fed = self.machines[: max(1, case.workorders)]
+        for number, machine in enumerate(fed):
+            workorder = order.workorder_ids[number : number + 1]
+            self.env["mrp.machine.loading"]._load(machine, order, workorder, self.naive(0))
+        return fed
+
+    def settings_of(self, case, last):
+        settings = {"reject_booking": "gross", "late_booking": "correct"}
+        ending = ENDINGS[case.made if case.delivery != "after_close" or case.made != "equal" else "over"]
+        if not last and case.made != "under":
+            settings["order_finish"] = "signal"
+        if last:
+            settings |= ending
+            settings |= {"stock_beat": case.beat, "beat_pieces": matrix.BEAT}
+        return settings
+
+    def day(self, case, number, order):
+        """Return what a machine says: that it runs, each piece, that it stands still.
+
+        Of several machines in a row the last one finds the bad pieces; the ones before made them as good as any, and say
+        when they are through with the order.
+        """
+        is_last = number >= case.workorders - 1
+        rejects = {2, case.gross - 2} if is_last else set()
+        said = [self.state("running", number)]
+        counted = {"good": 0, "reject": 0}
+        for piece in range(case.gross):
+            kind = "reject" if piece in rejects else "good"
+            said.append(self.count(1, seconds=(piece + 1) * matrix.CYCLE + number, kind=kind, before=counted[kind]))
+            counted[kind] += 1
+        # A moment after the last piece: where that closes the order, what follows is nobody's any more.
+        said.append(self.state("idle", case.gross * matrix.CYCLE + number))
+        if not is_last and case.made != "under":
+            said.append(
+                self.event("production.order_completed", case.gross * matrix.CYCLE + number, {"order": order.name})
+            )
+        return said
+
+    def arrival(self, case, events):
+        """Return what arrives before the order is closed and what arrives after, in the order in which it does."""
+        third = len(events) // 3
+        match case.delivery:
+            case "late":
+                return [*events[:third], *events[2 * third : -2], *events[third : 2 * third], *events[-2:]], []
+            case "out_of_order":
+                shuffled = events[:-2]
+                random.Random(case.name).shuffle(shuffled)
+                # The last good piece closes an order that ends at its quantity.
+                return [*shuffled, *events[-2:]], []
+            case "after_close":
+                return [*events[:third], *events[2 * third :]], events[third : 2 * third]
+        return events, []
+
+    def deliver(self, case, events):
+        """Deliver events in parts, as a connection that comes and goes does, and post after each."""
+        for start in range(0, len(events), CHUNK):
+            part = events[start : start + CHUNK]
+            for machine in self.machines:
+                mine = [event for owner, event in part if owner == machine]
+                if mine:
+                    self.receive(machine, *mine)
+                    if case.delivery == "twice":
+                        self.assertFalse(self.receive(machine, *mine), "what was received is not received again")
+            if case.delivery == "crash":
+                self.crash_half_way(self.machines, start // CHUNK % 3)
+            self.post_all(self.machines)
+            if case.delivery == "twice":
+                self.post_all(self.machines)
+
+    def finish(self, case, order, last):
+        """Close an order in the way of its case: a person, the quantity or the machine's word does it."""
+        match self.settings_of(case, last=True)["order_finish"]:
+            case "person":
+                self.press_produce_all(order)
+            case "signal":
+                moment = case.gross * matrix.CYCLE + max(0, case.workorders - 1)
+                self.receive(last, self.event("production.order_completed", moment, {"order": order.name}))
+        self.post_all(self.machines)
+
+    def press_produce_all(self, order):
+        """Press *Produce All* as a person does, who answers that nothing more is to be made."""
+        asked = order.button_mark_done()
+        if isinstance(asked, dict):
+            self.assertEqual(asked["res_model"], "mrp.production.backorder", "only that there is less may be asked")
+            Form.from_action(self.env, asked).save().action_close_mo()
+
+    def bring_components(self, order):
+        """Bring the components to the machines, in warehouses where that is a step."""
+        self.carry_out(order.picking_ids.filtered(lambda picking: picking.state != "done"))
+
+    def store_products(self, order):
+        """Store what was made, in warehouses where that is a step."""
+        self.carry_out(order.picking_ids.filtered(lambda picking: picking.state not in ("done", "cancel")))
+
+    def carry_out(self, pickings):
+        for picking in pickings:
+            picking.action_assign()
+            if picking.state != "assigned":
+                continue
+            for move in picking.move_ids:
+                move.picked = True
+            picking.with_context(skip_backorder=True, picking_ids_not_to_backorder=picking.ids).button_validate()
+            self.assertEqual(picking.state, "done")
+
+    def naive(self, seconds):
+        return self.at(seconds).replace(tzinfo=None)
+
+    # What is true
+
+    def compare(self, case, order, fed):
+        """Compare all that was booked for a case with what is true of it."""
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual(self.exceptions(fed), [])
+        self.assertEqual(order.state, "done", "the order is closed, and no question is left open")
+        self.assertEqual(self.stock(case), self.true_stock(case))
+        self.assertEqual(self.moved(order), self.true_moves(case))
+        self.compare_counts(case, order, fed)
+        self.compare_times(case, order, fed)
+        self.compare_remainder(case, order)
+        self.assertEqual(unproven(self.env, fed), [])
+
+    def exceptions(self, fed):
+        """Return what still waits, is held or has failed, and why."""
+        rows = self.env["mrp.machine.event.posting"].search(
+            [("machine_id", "in", fed.ids), ("state", "in", ("waiting", "held", "failed", "received"))]
+        )
+        return [(row.handler, row.state, row.reason, row.message) for row in rows]
+
+    def stock(self, case):
+        """Return what lies where, as the sums of the quants say it; none may be less than nothing."""
+        places = self.env["stock.location"].search(
+            [("id", "child_of", self.warehouses[case.steps].view_location_id.id), ("usage", "=", "internal")]
+        )
+        found = {}
+        products = self.component_a | self.component_b | self.product
+        for quant in self.env["stock.quant"].search(
+            [("location_id", "in", places.ids), ("product_id", "in", products.ids)]
+        ):
+            place = quant.product_id.name, quant.location_id.name
+            found[place] = found.get(place, 0.0) + quant.quantity
+            self.assertGreaterEqual(quant.quantity, 0.0, place)
+            self.assertGreaterEqual(quant.quantity, quant.reserved_quantity, place)
+        return {place: quantity for place, quantity in found.items() if quantity}
+
+    def true_stock(self, case):
+        """Return what must lie where: by what was there, was brought, was used and was good."""
+        warehouse = self.warehouses[case.steps]
+        stock, beside = warehouse.lot_stock_id.name, warehouse.pbm_loc_id.name
+        true = {(self.product.name, stock): float(case.good)}
+        for component, quantity in ((self.component_a, matrix.SHEETS), (self.component_b, matrix.RIVETS)):
+            used = quantity * case.gross
+            brought = quantity * matrix.ORDERED if case.steps > 1 else 0
+            at_hand = matrix.AT_HAND - brought
+            if case.steps == 1:
+                at_hand -= used
+            else:
+                true[component.name, beside] = float(matrix.BESIDE + brought - used)
+            true[component.name, stock] = float(at_hand)
+        return true
+
+    def moved(self, order):
+        """Return what the done moves of an order took and gave, by product and by where it went."""
+        moves = order.move_raw_ids | order.move_finished_ids | order.scrap_ids.move_ids
+        found = {}
+        for move in moves.filtered(lambda move: move.state == "done"):
+            key = move.product_id.name, move.location_dest_id.usage
+            found[key] = found.get(key, 0.0) + move.quantity
+        return found
+
+    def true_moves(self, case):
+        return {
+            (self.component_a.name, "production"): float(matrix.SHEETS * case.gross),
+            (self.component_b.name, "production"): float(matrix.RIVETS * case.gross),
+            (self.product.name, "internal"): float(case.gross),
+            (self.product.name, "inventory"): float(matrix.REJECTS),
+        }
+
+    def compare_counts(self, case, order, fed):
+        """Compare what the ledger, the work orders and the machines show."""
+        for machine in fed:
+            ledger = machine.ledger_ids.filtered(lambda row: row.production_id == order)
+            is_last = machine == fed[-1]
+            self.assertEqual(
+                (ledger.good, ledger.reject, ledger.by_hand),
+                (case.good, matrix.REJECTS, 0) if is_last else (case.gross, 0, 0),
+            )
+        for workorder in order.workorder_ids:
+            self.assertEqual((workorder.state, workorder.qty_produced), ("done", case.gross))
+
+    def compare_times(self, case, order, fed):
+        """Compare when it all happened: on the machines' day, not when it was booked.
+
+        Only an order that a person closes, and its work orders, end with that: until then the machine's time was theirs.
+        """
+        first, last = self.naive(0), self.naive(case.gross * matrix.CYCLE + 60)
+        moves = order.move_raw_ids | order.move_finished_ids | order.scrap_ids.move_ids
+        for move in moves.filtered(lambda move: move.state == "done"):
+            self.assertTrue(first <= move.date <= last, f"{move.display_name}: {move.date}")
+        for record in (order, *order.workorder_ids):
+            self.assertTrue(first <= record.date_start <= last, f"{record.display_name}: {record.date_start}")
+            if case.made != "under":
+                self.assertTrue(record.date_start <= record.date_finished <= last, record.date_finished)
+        for machine, workorder in zip(fed, order.workorder_ids, strict=False):
+            lines = workorder.time_ids
+            self.assertTrue(all(first <= line.date_start <= line.date_end <= last for line in lines))
+            productive = lines.filtered(lambda line: line.loss_type == "productive")
+            self.assertAlmostEqual(sum(productive.mapped("duration")), case.minutes, 1, machine.name)
+
+    def compare_remainder(self, case, order):
+        """Compare what is left to be made: of an order that ended early, on an order of its own."""
+        rest = order.production_group_id.production_ids - order
+        if case.made == "early":
+            self.assertEqual(rest.mapped("qty_producing"), [0.0])
+            self.assertNotIn(rest.state, ("done", "cancel"))
+        else:
+            self.assertFalse(rest)

@@ -1,0 +1,26 @@
+"""Orders that machines feed, in all the ways in which they may go."""
+
+from odoo.tests import tagged
+
+from . import matrix
+from .matrix_plant import MatrixCommon, as_tests
+
+
+@tagged("post_install", "-at_install")
+@as_tests(matrix.chosen_cases())
+class TestMatrix(MatrixCommon):
+    """So many cases that all meet that must."""
+
+    def test_each_value_meets_each_of_another_dimension(self):
+        cases = matrix.chosen_cases()
+
+        self.assertGreaterEqual(len(cases), 40)
+        for wanted in matrix.combinations_of(matrix.DIMENSIONS):
+            met = [case for case in cases if all(getattr(case, name) == value for name, value in wanted)]
+            self.assertTrue(met, f"no case in which {dict(wanted)} meet")
+
+
+@tagged("post_install", "-at_install", "full")
+@as_tests([case for case in matrix.every_case() if case not in set(matrix.chosen_cases())])
+class TestWholeMatrix(MatrixCommon):
+    """All the others."""

@@ -1,0 +1,9 @@
+from . import (
+    test_companies,
+    test_labour,
+    test_layers,
+    test_locked_period,
+    test_matrix,
+    test_order_of_values,
+    test_screens,
+)

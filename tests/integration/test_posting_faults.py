@@ -1,0 +1,215 @@
+"""What is left of the effect when those who post are killed inside a posting, or meet each other on the same stock?
+
+The events are stored before, and due little by little: so something is being posted all the time, and the truth is known.
+"""
+
+import random
+import time
+
+import pytest
+
+from devtools import postgres
+from tests.integration import processes
+from tests.integration.plant import all_posted, assert_exactly_once, number, rows, wait
+
+#: In the words of ``mrp_machine_poster``: the space of advisory locks by which a machine is posted.
+LOCK_MACHINE = 0x6D6D
+
+PLANT = """
+from datetime import datetime, timedelta, timezone
+from odoo.addons.mrp_machine_connect.machine_connect.event import Event
+
+began = datetime(2026, 3, 2, 6, 0, tzinfo=timezone.utc)
+env["mrp.machine"].search([]).active = False
+location = env["stock.warehouse"].search([("company_id", "=", env.company.id)], limit=1).lot_stock_id
+
+
+def product(name):
+    made = env["product.product"].create({"name": name, "is_storable": True})
+    env["stock.quant"]._update_available_quantity(made, location, 1_000_000)
+    return made
+
+
+common = product("Common rivet")
+result = []
+for number in range(MACHINES):
+    workcenter = env["mrp.workcenter"].create({"name": f"Fault {number}", "resource_calendar_id": False})
+    bom = env["mrp.bom"].create(
+        {
+            "product_tmpl_id": product(f"Part {number}").product_tmpl_id.id,
+            "operation_ids": [(0, 0, {"name": "Make", "workcenter_id": workcenter.id})],
+            "bom_line_ids": [
+                (0, 0, {"product_id": part.id, "product_qty": 2}) for part in (common, product(f"Sheet {number}"))
+            ],
+        }
+    )
+    machine = env["mrp.machine"].create(
+        {"name": f"Fault {number}", "code": f"fault-{number}", "workcenter_id": workcenter.id, "late_window": 0}
+    )
+    order = env["mrp.production"].create(
+        {"product_id": bom.product_tmpl_id.product_variant_id.id, "bom_id": bom.id, "product_qty": 100_000}
+    )
+    order.action_confirm()
+    order.action_assign()
+    env["mrp.machine.loading"]._load(machine, order, order.workorder_ids, datetime(2026, 3, 2))
+    events, total = [], 0
+    for made in range(EVENTS):
+        moment, pieces = began + timedelta(seconds=made), made % 3 + 1
+        data = {"kind": "good", "delta": pieces, "total_before": total, "total_after": total + pieces, "unit": "C62"}
+        total += pieces
+        events.append(Event("production.count", moment, moment, data))
+        if made % 10 == 5:
+            state = "fault" if made % 20 == 5 else "running"
+            events.append(Event("machine.state_changed", moment, moment, {"state": state, "previous": "idle"}))
+    batch = (machine, machine._stream("faults"), {}, machine.mapping_version, events)
+    env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), [batch])
+    result.append({"machine": machine.id, "production": order.id, "workorder": order.workorder_ids.id, "pieces": total})
+env.flush_all()
+# One after the other, so that somebody posts all the time.
+env.cr.execute(
+    '''UPDATE mrp_machine_queue SET not_before = (clock_timestamp() AT TIME ZONE 'UTC') + %s * interval '1 second'
+          + event.occurred_us %% 1000000000 / 1000000 * interval '1 second' * %s
+         FROM mrp_machine_event event WHERE event.id = event_id''',
+    [START, SECONDS / EVENTS],
+)
+"""
+
+
+def _plant(shell, machines, events, seconds, start=0):
+    """Make machines with an order each, and events that become due within so many seconds."""
+    return shell(f"MACHINES, EVENTS, SECONDS, START = {machines}, {events}, {seconds!r}, {start!r}\n{PLANT}")
+
+
+def _is_posting(sql):
+    """Whether anybody holds the lock of a machine just now."""
+    return number(
+        sql,
+        f"""SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_MACHINE} AND granted
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
+    )
+
+
+def _assert_books(sql, machines):
+    """What is on the orders is what was said, components are taken for just that, and no minute is counted twice."""
+    for machine in machines:
+        pieces = machine["pieces"]
+        assert rows(
+            sql,
+            f"""SELECT production.qty_producing AS produced, workorder.qty_produced AS on_step, ledger.posted
+                  FROM mrp_production production JOIN mrp_workorder workorder ON workorder.production_id = production.id
+                  JOIN mrp_machine_ledger ledger ON ledger.production_id = production.id
+                 WHERE production.id = {machine["production"]}""",
+        ) == [{"produced": pieces, "on_step": pieces, "posted": pieces}]
+        taken = rows(sql, f"SELECT quantity FROM stock_move WHERE raw_material_production_id = {machine['production']}")
+        assert [move["quantity"] for move in taken] == [2 * pieces] * 2
+        overlaps = f"""SELECT one.id FROM mrp_workcenter_productivity one JOIN mrp_workcenter_productivity other
+                          ON other.workorder_id = one.workorder_id AND other.id > one.id
+                         AND other.date_start < one.date_end AND other.date_end > one.date_start
+                       WHERE one.workorder_id = {machine["workorder"]}"""
+        assert rows(sql, overlaps) == []
+    assert_exactly_once(sql)
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=pytest.mark.full)])
+def test_workers_killed_inside_a_posting_lose_and_double_nothing(kills, odoo_shell, machine_worker, sql):
+    assert sql("SHOW synchronous_commit") == "on"
+    seed = random.SystemRandom().randrange(10**6)
+    chance = random.Random(seed)
+    machines = _plant(odoo_shell, machines=4, events=40 * kills, seconds=5.0 * kills, start=5)
+    workers = [machine_worker(), machine_worker()]
+    inside = 0
+    while inside < kills:
+        victim = workers[inside % 2]
+        wait(lambda: _is_posting(sql), f"somebody posts (seed {seed})")
+        time.sleep(chance.uniform(0.0, 0.06))
+        was_posting = _is_posting(sql)
+        victim.kill()
+        processes.Program.start(victim)
+        inside += bool(was_posting)
+    sql("UPDATE mrp_machine_queue SET not_before = NULL")
+    wait(lambda: all_posted(sql), f"all is posted (seed {seed})", seconds=300)
+    print(
+        f"{inside} kills inside a posting (seed {seed}): {sum(machine['pieces'] for machine in machines)} pieces right"
+    )
+    _assert_books(sql, machines)
+    assert all("Traceback" not in worker.output() for worker in workers)
+
+
+def test_eight_posters_on_one_component_end_in_the_right_books(durable_database, odoo_shell, sql):
+    """All orders take of one component: only one can be posted at a time, and the others come again."""
+    from benchmarks.posters import Posters
+
+    machines = _plant(odoo_shell, machines=8, events=60, seconds=0.0)
+    component = int(sql("SELECT id FROM product_product ORDER BY id DESC OFFSET 16 LIMIT 1"))
+    assert rows(sql, f"SELECT count(*) AS orders FROM stock_move WHERE product_id = {component}")[0]["orders"] >= 8
+    posters = Posters(durable_database, 8)
+    try:
+        posters.post()
+    finally:
+        posters.close()
+    _assert_books(sql, machines)
+    quants = f"""SELECT sum(quant.reserved_quantity) AS reserved, sum(quant.quantity) AS here FROM stock_quant quant
+                  JOIN stock_location location ON location.id = quant.location_id AND location.usage = 'internal'
+                 WHERE quant.product_id = {component}"""
+    pieces = sum(machine["pieces"] for machine in machines)
+    assert rows(sql, quants) == [{"reserved": 2 * pieces, "here": 1_000_000}]
+
+
+def test_two_scheduled_posters_and_a_worker_share_the_machines(odoo_shell, start_odoo, machine_worker, sql):
+    machines = _plant(odoo_shell, machines=6, events=200, seconds=10.0, start=8)
+    odoo_shell('env.ref("mrp_machine_connect.ir_cron_post_2").active = True')
+    server, worker = start_odoo(max_cron_threads=2), machine_worker()
+    while not all_posted(sql):
+        odoo_shell('env["mrp.machine.poster"]._wake()')
+    _assert_books(sql, machines)
+    for name in ("Machines: post events", "Machines: post events, second at the same time"):
+        assert f"Job '{name}'" in server.output(), f"{name} never ran"
+    assert "Traceback" not in server.output() + worker.output()
+
+
+@pytest.mark.full
+def test_a_hard_stop_of_the_database_inside_postings_loses_nothing(updated_template, programs):
+    """PostgreSQL itself is stopped hard again and again, on a cluster of this test's own, while two workers post."""
+    import shutil
+
+    from devtools import environment
+
+    cluster = postgres.Cluster("pg-posting-cut")
+    name = "posting_cut"
+    cluster.start()
+    try:
+        cluster.copy_from(postgres.DURABLE, updated_template)
+        cluster.query("postgres", f'ALTER DATABASE "{updated_template}" RENAME TO {name}')
+        cluster.copy_filestore(cluster.filestore(updated_template), name)
+
+        def sql(statement):
+            return cluster.query(name, statement)
+
+        assert sql("SHOW synchronous_commit") == sql("SHOW fsync") == "on"
+        machines = _plant(processes.OdooShell(cluster, name), machines=4, events=400, seconds=40.0, start=5)
+        workers = [processes.MachineWorker(cluster, name) for _ in range(2)]
+        programs += workers
+        for worker in workers:
+            worker.start()
+        chance, cuts = random.Random(11), 0
+        while cuts < 10:
+            wait(lambda: _is_posting(sql), "somebody posts")
+            time.sleep(chance.uniform(0.0, 0.05))
+            cluster._pg_ctl("stop", "-m", "immediate")
+            time.sleep(chance.uniform(0.0, 1.0))
+            cluster.start()
+            cuts += 1
+        sql("UPDATE mrp_machine_queue SET not_before = NULL")
+        wait(lambda: all_posted(sql), "all is posted", seconds=300)
+        _assert_books(sql, machines)
+        for worker in workers:
+            worker.stop()
+            assert "Traceback" not in worker.output()
+    finally:
+        for program in programs:
+            program.close()
+        cluster._pg_ctl("stop", "-m", "immediate")
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+        shutil.rmtree(cluster.data_folder, ignore_errors=True)
+        (environment.HOME / f"{cluster.name}.lock").unlink(missing_ok=True)
+        environment.log_file(cluster.name).unlink(missing_ok=True)
