@@ -21,6 +21,7 @@ def everything(fresh=False, for_tests=False):
         packages.set_up_modsim()
         packages.set_up_npm()
         packages.set_up_nginx()
+        template.set_up_bridges()
 
 
 def database(name):

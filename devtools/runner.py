@@ -24,7 +24,9 @@ BRIDGES_SUITE = "odoo with accounting"
 #: the time. Where the tests of a file share a server that takes long to start, the file stays with one worker.
 SIDE_BY_SIDE = {
     "unit": ["-n", "3", "--dist", "loadfile"],
-    "integration": ["-n", "2", "--dist", "worksteal"],
+    # Each with a copy of the database of its own, by pytest-odoo; what a class sets up is made once.
+    "odoo": ["-n", "2", "--dist", "loadscope"],
+    "integration": ["-n", "3", "--dist", "worksteal"],
     "browser": ["-n", "2", "--dist", "loadfile"],
 }
 
@@ -45,27 +47,34 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
     if full:
         os.environ["MACHINE_CONNECT_FULL"] = "1"
 
-    codes, reports = {}, {}
     suites = [
         (tier, suite, chosen)
         for tier in tiers
         for suite, chosen in _suites(tier, [path for path in paths if _tier_of(path) == tier])
     ]
-    for tier, suite, chosen in suites:
-        if len(suites) > 1:
-            print(f"\n######## {suite} ########", flush=True)
-        try:
-            codes[suite], reports[suite] = _run(tier, tiers, suite, chosen, others, fresh)
-        except Problem as problem:
-            print(f"{suite}: {problem}", flush=True)
-            codes[suite], reports[suite] = 1, {}
-        fresh = False  # what was made anew for one suite is new for the next
+    with _setting_up_meanwhile() if "unit" in tiers and len(tiers) > 1 and not fresh else contextlib.nullcontext():
+        codes, reports = _run_all(suites, others, fresh)
     if selection and any(code != NO_TESTS_RAN for code in codes.values()):
         codes = {suite: code for suite, code in codes.items() if code != NO_TESTS_RAN}
     failed = [suite for suite, code in codes.items() if code]
     if len(suites) > 1:
         print(f"\n{_closing_line(reports, failed)}", flush=True)
     return 1 if failed else 0
+
+
+def _run_all(suites, arguments, fresh):
+    """Run suites one after the other; return their exit codes and what they counted, by name."""
+    codes, reports = {}, {}
+    for tier, suite, chosen in suites:
+        if len(suites) > 1:
+            print(f"\n######## {suite} ########", flush=True)
+        try:
+            codes[suite], reports[suite] = _run(tier, suite, chosen, arguments, fresh)
+        except Problem as problem:
+            print(f"{suite}: {problem}", flush=True)
+            codes[suite], reports[suite] = 1, {}
+        fresh = False  # what was made anew for one suite is new for the next
+    return codes, reports
 
 
 def _suites(tier, paths):
@@ -96,21 +105,21 @@ def _tier_of(path):
     raise Problem(f"{path} is not among the tests: give a file below tests/unit, tests/integration, … or addons/")
 
 
-def _run(tier, tiers, suite, paths, arguments, fresh):
+def _run(tier, suite, paths, arguments, fresh):
     prepare = {
         "unit": _unit, "odoo": _odoo, BRIDGES_SUITE: _odoo_of_bridges, "integration": _integration, "browser": _browser,
     }[suite]  # fmt: skip
-    meanwhile = _fetching_meanwhile() if suite == "odoo" and "integration" in tiers else contextlib.nullcontext()
-    with prepare(paths, fresh) as (tier_arguments, variables), meanwhile:
+    with prepare(paths, fresh) as (tier_arguments, variables):
         return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(suite))], variables)
 
 
 @contextlib.contextmanager
-def _fetching_meanwhile():
-    """Fetch the servers of others by a ``./dev`` of its own while Odoo's tests, one after the other, leave a core free.
+def _setting_up_meanwhile():
+    """Get everything ready by a ``./dev`` of its own while the first tests run, which need next to nothing.
 
-    The integration tier makes sure for itself that they are there, and says what is wrong where they are not.
+    Each tier makes sure for itself that what it needs is there, waits for it, and says what is wrong where it is not.
     """
+    virtualenv.set_up()
     busy = children.Child("setup-meanwhile", [sys.executable, ROOT / "dev", "setup", "--for-tests"], dict(os.environ))
     try:
         yield
@@ -176,7 +185,7 @@ def _odoo(paths, fresh):
             with environment.step(f"installing {', '.join(needed)} into a copy of the template"):
                 cluster.clone(cluster.database("tpl_base"), database)
                 template.install(cluster, database, needed, log=f"install-{database}")
-        yield _odoo_arguments(database), odoo_process.variables(cluster)
+        yield [*_odoo_arguments(database), *_side_by_side("odoo", paths)], odoo_process.variables(cluster)
 
 
 @contextlib.contextmanager
@@ -188,7 +197,7 @@ def _odoo_of_bridges(paths, fresh):
         with environment.step("copying the template with our bridges and updating our addons in the copy"):
             cluster.clone(cluster.database(template.with_bridges()), database)
             template.update(cluster, database, log=f"update-{database}")
-        yield _odoo_arguments(database), odoo_process.variables(cluster)
+        yield [*_odoo_arguments(database), *_side_by_side("odoo", paths)], odoo_process.variables(cluster)
 
 
 @contextlib.contextmanager
@@ -201,6 +210,8 @@ def _database():
 
 def _odoo_arguments(database):
     return [
+        "-p",
+        "tests.odoo_copies",
         f"--odoo-config={odoo_process.configuration(postgres.FAST, f'test-{database}')}",
         f"--odoo-database={database}",
         "--odoo-http",

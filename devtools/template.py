@@ -18,6 +18,13 @@ from .environment import ADDONS, Problem, step
 from .postgres import DURABLE, FAST
 
 BASE_MODULES = "mrp,maintenance"
+#: Odoo looks up companies at a service of its maker, by name, when a page is opened first and when a company is made; in the
+#: midst of a transaction, and where nobody answers for as long as that takes. Our databases speak to nobody out there.
+KEEP_TO_ITSELF = """
+env['ir.config_parameter'].set_param('iap.partner_autocomplete.endpoint', 'http://127.0.0.1:9')
+if 'iap_enrich_auto_done' in env['res.company']._fields:
+    env['res.company'].search([]).iap_enrich_auto_done = True
+"""
 BUILD_ASSETS = "env['ir.qweb']._pregenerate_assets_bundles(); env.cr.commit()\n"
 
 # 2025-01-31 12:00:00,000 4711 WARNING tpl odoo.modules.loading: what happened
@@ -150,7 +157,7 @@ def _known_complaints():
 
 
 def _base():
-    wanted = environment.fingerprint(odoo_source.version() or "", virtualenv.requirements_fingerprint())
+    wanted = environment.fingerprint(odoo_source.version() or "", virtualenv.requirements_fingerprint(), KEEP_TO_ITSELF)
     name = FAST.database("tpl_base")
     if FAST.databases().get(name) == wanted:
         return
@@ -163,7 +170,7 @@ def _base():
             log="template-base",
             problem="Odoo could not be installed into a database.",
         )
-    _build_assets(name)
+    _build_assets(name, KEEP_TO_ITSELF)
     FAST.note(name, wanted)
 
 
@@ -224,9 +231,9 @@ def _what_makes(addons):
             yield from sorted(path for path in (ADDONS / name / folder).rglob("*") if path.is_file())
 
 
-def _build_assets(database):
+def _build_assets(database, before=""):
     with step("building the web client's assets in the template"):
-        odoo_process.run_python(FAST, _configuration(FAST), database, BUILD_ASSETS)
+        odoo_process.run_python(FAST, _configuration(FAST), database, before + BUILD_ASSETS)
 
 
 def _configuration(cluster):

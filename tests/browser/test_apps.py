@@ -2,6 +2,8 @@
 
 import re
 
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
 from devtools import postgres
 
 from . import pages
@@ -18,7 +20,7 @@ def test_app_is_found_activated_and_says_what_to_do_first(bare_server, open_page
     page.fill(".o_searchview_input", "Machine")
     page.press(".o_searchview_input", "Enter")
     card = page.locator(".o_kanban_record", has=page.get_by_text("Machine Connect", exact=True))
-    activate(screen, card.locator("button[name=button_immediate_install]"))
+    activate(screen, card.locator("button[name=button_immediate_install]"), bare_server)
 
     screen.app("Machines").expect("Connect your first machine").expect("Three steps")
     page.locator(".o_view_nocontent a", has_text="Connect a Machine").click()
@@ -32,16 +34,20 @@ def test_app_is_found_activated_and_says_what_to_do_first(bare_server, open_page
         assert re.search(r"\w", screen.text()), names
 
 
-def activate(screen, button):
+def activate(screen, button, server):
     """Press until Odoo takes it, which it does not while a scheduled action runs; the client then loads itself anew."""
     page = screen.page
     for _attempt in range(10):
         button.click()
-        page.wait_for_function(
-            """() => document.querySelector('.o_error_dialog')
-                || !document.querySelector('.o_blockUI') && !location.pathname.endsWith('/apps')""",
-            timeout=180_000,
-        )
+        try:
+            page.wait_for_function(
+                """() => document.querySelector('.o_error_dialog')
+                    || !document.querySelector('.o_blockUI') && !location.pathname.endsWith('/apps')""",
+                timeout=180_000,
+            )
+        except PlaywrightTimeoutError as late:
+            late.add_note(f"At {page.url} with {screen.text()!r}\n{at_work(server)}\n{server.log.read_text()[-6000:]}")
+            raise
         refusal = page.locator(".o_error_dialog")
         if not refusal.count():
             page.wait_for_selector(".o_main_navbar")
@@ -50,3 +56,14 @@ def activate(screen, button):
         page.keyboard.press("Escape")
         refusal.wait_for(state="detached")
     raise AssertionError("a scheduled action runs all the time")
+
+
+def at_work(server):
+    """What the server does and waits for in the database, and what became of the addon: why an activation stands still."""
+    return postgres.FAST.query(
+        server.database,
+        """SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid)::text, now() - xact_start, left(query, 200)
+             FROM pg_stat_activity WHERE datname = current_database()
+            UNION ALL
+           SELECT 0, state, '', '', '', NULL, name FROM ir_module_module WHERE name LIKE '%machine%'""",
+    )

@@ -6,6 +6,7 @@ from psycopg2 import OperationalError
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..polling_host import PASSING
 from ..postings.outcome import LocksNeeded, Outcome
@@ -187,11 +188,18 @@ class MachinePoster(models.AbstractModel):
     @api.model
     def _service(self, machine):
         """Return the machine as the service user sees it, in the machine's company: effects are made in its name."""
-        user = self.env.ref("mrp_machine_connect.user_machine_connect")
+        # Both from Odoo's caches, for this is asked for each machine in each transaction.
+        user = self.env["res.users"].browse(
+            self.env["ir.model.data"]._xmlid_to_res_id("mrp_machine_connect.user_machine_connect", True)
+        )
         return (
             machine.with_user(user)
             .with_company(machine.company_id)
-            .with_context(allowed_company_ids=machine.company_id.ids, tracking_disable=False, lang=user.lang)
+            .with_context(
+                allowed_company_ids=machine.company_id.ids,
+                tracking_disable=False,
+                lang=user.with_user(user).context_get().get("lang"),
+            )
         )
 
     @api.model
@@ -209,24 +217,35 @@ class MachinePoster(models.AbstractModel):
         if only is None and sync._sets_apart(machine):
             sync._set_apart(machine)
         self.env.cr.execute(
-            """SELECT queue.id FROM mrp_machine_queue queue
-                 JOIN mrp_machine_event event ON event.id = queue.event_id
-                WHERE queue.machine_id = %s
-                  AND (queue.not_before IS NULL OR queue.not_before <= clock_timestamp() AT TIME ZONE 'UTC')
-                  AND (%s::int[] IS NULL OR queue.event_id = ANY(%s::int[]))
-                ORDER BY event.occurred_us, event.id LIMIT %s""",
-            [machine.id, only, only, BATCH],
+            SQL(
+                """SELECT queue.id, event.id, %s FROM mrp_machine_queue queue
+                     JOIN mrp_machine_event event ON event.id = queue.event_id
+                    WHERE queue.machine_id = %s
+                      AND (queue.not_before IS NULL OR queue.not_before <= clock_timestamp() AT TIME ZONE 'UTC')
+                      AND (%s::int[] IS NULL OR queue.event_id = ANY(%s::int[]))
+                    ORDER BY event.occurred_us, event.id LIMIT %s""",
+                SQL(", ").join(SQL.identifier("event", name) for name in LOOKED_AT),
+                machine.id,
+                only,
+                only,
+                BATCH,
+            )
         )
-        entries = self.env["mrp.machine.queue"].browse([row[0] for row in self.env.cr.fetchall()])
-        if not entries:
+        if not (found := self.env.cr.fetchall()):
             return 0
-        entries.fetch(["event_id", "machine_id"])
-        events = entries.event_id
-        events.fetch(LOOKED_AT)
-        due = self._route(events)
+        entry_ids, event_ids, *columns = zip(*found, strict=True)
+        entries = self.env["mrp.machine.queue"].browse(entry_ids)
+        events = self.env["mrp.machine.event"].browse(event_ids)
+        # Into Odoo's cache, where handlers look: to read them by the ORM would be two more statements, and twice the time.
+        entries._fields["event_id"]._insert_cache(entries, event_ids)
+        entries._fields["machine_id"]._insert_cache(entries, [machine.id] * len(entries))
+        for name, values in zip(LOOKED_AT, columns, strict=True):
+            events._fields[name]._insert_cache(events, values)
+        handlers = self._handlers()
+        due = self._route(events, handlers)
         again = {}
         service = self._service(machine)
-        for handler in self._handlers():
+        for handler in handlers:
             if wanted := due.get(handler._handler_name()):
                 mine = [
                     entry_id for entry_id, event_id in zip(entries.ids, events.ids, strict=True) if event_id in wanted
@@ -242,7 +261,7 @@ class MachinePoster(models.AbstractModel):
                       AND NOT EXISTS (SELECT FROM mrp_machine_event_posting row
                                        WHERE row.event_id = queue.event_id AND row.state = 'received'
                                          AND row.handler = ANY(%s))""",
-                [done, [handler._handler_name() for handler in self._handlers()]],
+                [done, [handler._handler_name() for handler in handlers]],
             )
         for entry_id, pause in again.items():
             self.env.cr.execute(
@@ -261,17 +280,19 @@ class MachinePoster(models.AbstractModel):
         handlers = [self.env[name] for name in sorted(self.env.registry.models) if name.startswith(prefix)]
         return sorted(handlers, key=lambda handler: handler._handler_sequence)
 
-    def _route(self, events):
+    def _route(self, events, handlers):
         """Find out which handlers the events go to, and write down why the others go to none.
 
         Held events wait for a person; of those that no handler takes one row says so.
 
         :return: ``{handler name: ids of the events to which it is to give their effect}``
         """
-        takers = defaultdict(list)
-        for handler in self._handlers():
+        takers, every = defaultdict(list), self.env["mrp.machine.handler"]._takes.__func__
+        for handler in handlers:
+            # Not asked where it takes all events of a type.
+            takes = None if handler._takes.__func__ is every else handler._takes
             for event_type in handler._event_types:
-                takers[event_type].append((handler, handler._handler_name()))
+                takers[event_type].append((handler._handler_name(), takes))
         self.env["mrp.machine.event.posting"].flush_model()
         self.env.cr.execute(
             """SELECT event_id, handler, state, released_by IS NOT NULL AND reason IS DISTINCT FROM 'by_person'
@@ -288,9 +309,9 @@ class MachinePoster(models.AbstractModel):
         log_only = {signal.id for signal in events.signal_id if signal.business_relevance == "log"}
         aside = defaultdict(list)
         for event in events:
-            names = [name for handler, name in takers[event.type] if handler._takes(event)]
-            why = "no_handler"
-            if names and (event.signal_id.id in log_only or event.type.startswith(TELEMETRY)):
+            event_type, why = event.type, "no_handler"
+            names = [name for name, takes in takers[event_type] if takes is None or takes(event)]
+            if names and (event_type.startswith(TELEMETRY) or log_only and event.signal_id.id in log_only):
                 # What had an effect, or waits for it, keeps that; what comes from now on has none.
                 names, why = [name for name in names if (event.id, name) in known], "not_relevant"
             if not names and (event.id, "none") not in known:

@@ -103,13 +103,14 @@ class MachineHandler(models.AbstractModel):
         """
         # sudo: queue and postings are the poster's alone
         rows = rows.sudo()
-        events = rows.event_id
+        events, machine = rows.event_id, rows[:1].machine_id
         return (
             self.env["mrp.machine.posting"]
             .sudo()
             .create(
                 {
-                    "machine_id": rows.machine_id.id,
+                    "machine_id": machine.id,
+                    "company_id": machine.company_id.id,  # given, it is written at once, not in a second statement
                     "handler": self._handler_name(),
                     "res_model": document._name if document else False,
                     "res_id": document.id if document else False,

@@ -18,8 +18,10 @@ WITHOUT_REJECTS = ("good", "part")
 class Quants(dict):
     """Quants by what tells them apart, looked up once each; a ``quants_cache``, which is stock's own way to do so.
 
-    A change of quantity asks for the same quants of each component six times over. What is not here yet is searched,
-    and what is written or created meanwhile is seen, for these are the transaction's own records.
+    A change of quantity asks for the same quants of each component six times over. What is not here yet is searched, for
+    all products at once, and what is written or created meanwhile is seen, for these are the transaction's own records.
+
+    :param products: that are asked for sooner or later
     """
 
     _KEY = ("product_id", "location_id", "lot_id", "package_id", "owner_id")
@@ -27,14 +29,21 @@ class Quants(dict):
     # Part of a context: two of these are never the same, whatever they hold.
     __eq__, __hash__ = object.__eq__, object.__hash__
 
-    def __init__(self, env):
+    def __init__(self, products):
         super().__init__()
-        self._quants = env["stock.quant"].sudo()  # sudo: as stock itself looks for them
+        self._products = set(products.ids)
+        self._quants = products.env["stock.quant"].sudo()  # sudo: as stock itself looks for them
 
     def __missing__(self, key):
-        domain = [(field, "=", value) for field, value in zip(self._KEY, key, strict=True)]
-        self[key] = found = self._quants.search(domain, order="in_date, id")
-        return found
+        product_id, *place = key
+        self._products.add(product_id)
+        asked = [asked_id for asked_id in sorted(self._products) if (asked_id, *place) not in self]
+        domain = [(field, "=", value) for field, value in zip(self._KEY[1:], place, strict=True)]
+        found = self._quants.search([("product_id", "in", asked), *domain], order="in_date, id")
+        found = found.grouped("product_id")
+        for asked_id in asked:
+            self[(asked_id, *place)] = found.get(self._quants.product_id.browse(asked_id), self._quants)
+        return self[key]
 
 
 class MachineHandlerProductionCount(models.AbstractModel):
@@ -60,16 +69,25 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
         :param str role: what fed the order when the event was received
         """
-        data = event.data or {}
-        if event.type == "production.cycle_completed":
-            return "cycle", float(data.get("qty", 1)) * machine.cavities
-        if event.type == "production.part_completed":
-            return PARTS[data["status"]], 1.0
+        return self._counted_in(event, machine, role)[:2]
+
+    @api.model
+    def _counted_in(self, event, machine, role):
+        """Return ``(column of the ledger, pieces, code of their unit)`` of an event; no code where it says none.
+
+        :param str role: what fed the order when the event was received
+        """
+        kind, data = event.type, event.data or {}
+        unit = data.get("unit") or ""
+        if kind == "production.cycle_completed":
+            return "cycle", float(data.get("qty", 1)) * machine.cavities, unit
+        if kind == "production.part_completed":
+            return PARTS[data["status"]], 1.0, unit
         column, pieces = COLUMNS[data["kind"]], float(data["delta"])
-        if event.type == "correction.adjust":
+        if kind == "correction.adjust":
             # A person means what is booked, whichever counter that is.
-            column = {"good": "adjusted", "reject": self._reject_column(role)}.get(column, column)
-        return column, pieces
+            return {"good": "adjusted", "reject": self._reject_column(role)}.get(column, column), pieces, ""
+        return column, pieces, unit
 
     @api.model
     def _reject_column(self, role):
@@ -89,22 +107,22 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
     @api.model
     def _groups(self, rows):
-        machine, events = rows.machine_id, dict(zip(rows.ids, rows.event_id, strict=True))
-        orders = machine._orders_at(rows.event_id)
-        role_of = machine._roles_of(rows.event_id)
+        machine, events = rows[:1].machine_id, rows.event_id
+        orders = machine._orders_at(events)
+        role_of = machine._roles_of(events)
+        events = dict(zip(rows.ids, events, strict=True))
         known = {}
 
         def group_of(row):
             event = events[row.id]
             role = role_of[event.id]
-            column, pieces = self._counted(event, machine, role)
+            column, pieces, unit = self._counted_in(event, machine, role)
             if not pieces:
                 raise Ignored("no_pieces", self.env._("Nothing was counted."))
             order = orders[event.id]
-            kind = self._kind(event, column, machine, role)
-            unit = "" if event.type == "correction.adjust" else (event.data or {}).get("unit") or ""
-            key = (kind, column, role, unit, id(order))  # events of one order share the very same answer
+            key = (event.type, column, role, unit, id(order))  # events of one order share the very same answer
             if key not in known:
+                kind = self._kind(event, column, machine, role)
                 try:
                     known[key] = self._group_on(order, machine, kind, column, role, unit)
                 except Outcome as outcome:
@@ -172,6 +190,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
         if not feeds:
             return
         product, order_unit = production.product_id, production.product_uom_id
+        # Of all products of the order at once: stock asks for each of them later on.
+        (product | production.move_raw_ids.product_id).mapped("is_kits")
         if product.is_kits or production.bom_id.type == "phantom":
             raise Waiting(
                 "kit",
@@ -225,12 +245,12 @@ class MachineHandlerProductionCount(models.AbstractModel):
         kind, production_id, workorder_id, explanation, role, feeds = group
         production = self.env["mrp.production"].browse(production_id)
         workorder = self.env["mrp.workorder"].browse(workorder_id)
-        machine = rows.machine_id
+        machine, events = rows[:1].machine_id, rows.event_id
         # sudo: the ledger is the poster's own; people only read it
         ledgers = self.env["mrp.machine.ledger"].sudo().search_fetch([("production_id", "=", production.id)])
         ledger = ledgers._row_of(machine, production, workorder)
         ledgers |= ledger
-        sums = self._sums(rows.event_id, machine, role, ledger, feeds)
+        sums = self._sums(events, machine, role, ledger, feeds)
         # Found before anything is counted: what is a person's is told apart by what was counted until then.
         found = self._found(production, workorder, ledgers) if feeds else None
         before = self._booked(production, workorder, ledgers)
@@ -247,7 +267,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
             self._check_scrapped(production, ledgers)
         total = None
         if feeds and changed:
-            total = self._feed(production, workorder, ledger, ledgers, rows.event_id, before, found)
+            total = self._feed(production, workorder, ledger, ledgers, events, before, found)
         posting = self._posting(
             rows,
             self._words(kind, sums, production, workorder, total),
@@ -267,24 +287,23 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
         :param bool feeds: they become quantity of the order; what is only compared is taken as it is told
         """
-        sums, units = defaultdict(float), {}
+        sums, units, counted_in = defaultdict(float), {}, ledger.uom_id
         for event in events:
-            column, pieces = self._counted(event, machine, role)
-            code = "" if event.type == "correction.adjust" else (event.data or {}).get("unit") or ""
+            column, pieces, code = self._counted_in(event, machine, role)
             if code not in units:
                 units[code] = self._unit(machine, ledger.production_id, ledger.workorder_id, role, code)
             unit = units[code]
-            if feeds and not ledger.uom_id:
-                ledger.uom_id = unit
-            if unit != ledger.uom_id and unit and ledger.uom_id:
-                if unit._has_common_reference(ledger.uom_id):
-                    pieces = unit._compute_quantity(pieces, ledger.uom_id, round=False)
+            if feeds and not counted_in:
+                ledger.uom_id = counted_in = unit
+            if unit != counted_in and unit and counted_in:
+                if unit._has_common_reference(counted_in):
+                    pieces = unit._compute_quantity(pieces, counted_in, round=False)
                 elif feeds:
                     raise Waiting(
                         "unit",
                         self.env._(
                             "The machine counted in %(first)s on this order, and now in %(unit)s.",
-                            first=ledger.uom_id.name,
+                            first=counted_in.name,
                             unit=unit.name,
                         ),
                     )
@@ -299,7 +318,10 @@ class MachineHandlerProductionCount(models.AbstractModel):
         """
         if ledger.reject_booking != "gross" or not (kind == "reject" or machine._counts_here()):
             return {}
-        derives, counts = machine._derives_rejects(), {name: values.get(name, ledger[name]) for name in COLUMNS}
+        counts = {name: values.get(name, ledger[name]) for name in COLUMNS}
+        if kind == "good" and not counts["total"] and ledger.rejected == counts["reject"]:
+            return {}  # nothing to derive rejects from
+        derives = machine._derives_rejects()
         if derives is None:
             derives = role in ("good", "total") and counts["good"] and counts["total"] and not counts["reject"]
         if derives and role in ("good", "total"):
@@ -430,7 +452,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
         :param float kept: what is to stay on the order beside what its work orders say
         """
-        quants = Quants(self.env)
+        quants = Quants((production.move_raw_ids | production.move_finished_ids).product_id)
         production = production.with_context(quants_cache=quants)
         workorder = workorder.with_context(quants_cache=quants)
         if not workorder:

@@ -12,6 +12,8 @@ from .outcome import Outcome, Waiting
 BEFORE = "machine_quantity_before"
 #: In a context: ``{work order id: rejects of the steps before it}`` before the effect.
 REJECTS = "machine_rejects_before"
+#: In a context: ids of the events of the group that a person entered.
+CORRECTIONS = "machine_corrections"
 #: In a context: what is in stock may be taken back, for a person, or the machine's setting, said so.
 MAY_TAKE_BACK = "machine_may_take_back"
 
@@ -33,7 +35,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _groups(self, rows):
         groups, refused = super()._groups(rows)
-        sorted_anew, machine, events = {}, rows.machine_id, None
+        sorted_anew, machine, events = {}, rows[:1].machine_id, None
         for group, ids in groups.items():
             production, workorder = self._orders_of(group)
             if production.state not in CLOSED and workorder.state not in CLOSED:
@@ -69,11 +71,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
         if BEFORE in self.env.context:
             # Of what is closed: the pieces are counted like any others, see _post_late.
             return super()._post(group, rows)
-        machine, corrections = rows.machine_id, self._corrections(rows)
+        machine, corrections = rows[:1].machine_id, self._corrections(rows)
         production, workorder = self._orders_of(group)
         takes_back = machine.late_booking == "correct" or len(corrections) == len(rows)
         self = self.with_context(
-            **{BEFORE: _quantity_of(workorder or production), MAY_TAKE_BACK: takes_back, LATE: group[0] == LATE}
+            **{
+                BEFORE: _quantity_of(workorder or production),
+                MAY_TAKE_BACK: takes_back,
+                LATE: group[0] == LATE,
+                CORRECTIONS: tuple(corrections.ids),
+            }
         )
         if group[0] == LATE:
             posting = self._post_late(group[1], group[2], rows)
@@ -99,7 +106,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
                 # Only noted: the quantity of the document has nothing to do with it.
                 del values["quantity_before"], values["quantity_after"]
         values["is_late"] = bool(self.env.context.get(LATE))
-        if corrections := self._corrections(rows):
+        # sudo: see _corrections, by which they were found once for a group of hundreds
+        if corrections := rows.sudo().event_id.browse(self.env.context.get(CORRECTIONS, ())):
             values["corrected_words"] = "; ".join(
                 f"{event.user_id.name}: {(event.data or {}).get('why') or '–'}" for event in corrections
             )
@@ -223,7 +231,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
                         unit=unit.name,
                     ),
                 )
-            pieces = self._counted(event, rows.machine_id, role)[1]
+            pieces = self._counted(event, rows[:1].machine_id, role)[1]
             quantity += counted_in._compute_quantity(pieces, unit, round=False)
         return unit.round(quantity, rounding_method="HALF-UP")
 

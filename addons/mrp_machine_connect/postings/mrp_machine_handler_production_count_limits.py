@@ -16,7 +16,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _groups(self, rows):
         groups, refused = super()._groups(rows)
-        machine = rows.machine_id
+        machine = rows[:1].machine_id
         if groups and machine._limits_orders():
             groups = self._within_limits(machine, rows, groups, refused)
         if refused and machine.order_missing == "draft":
@@ -108,8 +108,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _pieces_in(self, event, machine, production, workorder, role):
         """Return how many pieces an event tells, in the order's unit and not rounded."""
-        pieces = self._counted(event, machine, role)[1]
-        code = "" if event.type == "correction.adjust" else (event.data or {}).get("unit") or ""
+        _column, pieces, code = self._counted_in(event, machine, role)
         counted_in = self._unit(machine, production, workorder, role, code) or self._piece_unit()
         return counted_in._compute_quantity(pieces, production.product_uom_id, round=False)
 
@@ -134,7 +133,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _post(self, group, rows):
         if group[0] == MISSING:
-            machine = rows.machine_id
+            machine = rows[:1].machine_id
             role_of = machine._roles_of(rows.event_id)
             pieces = sum(self._counted(event, machine, role_of[event.id])[1] for event in rows.event_id)
             return machine._draft_for(pieces, rows.event_id[:1].occurred)

@@ -24,6 +24,7 @@ from . import (
     test_mrp_machine_pause,
     test_mrp_machine_poller,
     test_mrp_machine_poster,
+    test_mrp_machine_poster_faults,
     test_mrp_machine_pressure,
     test_mrp_machine_progress,
     test_mrp_machine_reject,

@@ -102,7 +102,8 @@ class TestMachineRetention(MachineConnectCommon):
         self.post()
         queued = self.receive(self.machine, self.count(3))
         held = self.receive(self.machine, self.event("production.count", 1, self.count(9).data, held="jump"))
-        self.env["mrp.machine.poster"]._route(held)
+        poster = self.env["mrp.machine.poster"]
+        poster._route(held, poster._handlers())
         self.env.cr.execute("DELETE FROM mrp_machine_queue WHERE event_id = %s", [held.id])
         self.age(waiting | queued | held, 99)
 
