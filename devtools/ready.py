@@ -1,5 +1,7 @@
 """In which order is everything made ready, and which database does a command mean?"""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from . import environment, odoo_source, packages, postgres, template, virtualenv
 from .environment import Problem
 
@@ -7,8 +9,10 @@ from .environment import Problem
 def tools(*clusters):
     """Odoo, Python packages and running PostgreSQL servers; without a name, both of them."""
     with environment.alone("setup"):
-        odoo_source.set_up()
-        virtualenv.set_up()
+        with ThreadPoolExecutor(1) as meanwhile:  # both wait for the network most of their time
+            fetching = meanwhile.submit(odoo_source.set_up)
+            virtualenv.set_up()
+            fetching.result()
         postgres.set_up(*clusters)
 
 
@@ -21,7 +25,6 @@ def everything(fresh=False, for_tests=False):
         packages.set_up_modsim()
         packages.set_up_npm()
         packages.set_up_nginx()
-        template.set_up_bridges()
 
 
 def database(name):

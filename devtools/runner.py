@@ -26,7 +26,7 @@ SIDE_BY_SIDE = {
     "unit": ["-n", "3", "--dist", "loadfile"],
     # Each with a copy of the database of its own, by pytest-odoo; what a class sets up is made once.
     "odoo": ["-n", "2", "--dist", "loadscope"],
-    "integration": ["-n", "3", "--dist", "worksteal"],
+    "integration": ["-n", "2", "--dist", "worksteal"],
     "browser": ["-n", "2", "--dist", "loadfile"],
 }
 
@@ -52,8 +52,7 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
         for tier in tiers
         for suite, chosen in _suites(tier, [path for path in paths if _tier_of(path) == tier])
     ]
-    with _setting_up_meanwhile() if "unit" in tiers and len(tiers) > 1 and not fresh else contextlib.nullcontext():
-        codes, reports = _run_all(suites, others, fresh)
+    codes, reports = _run_all(suites, tiers, others, fresh)
     if selection and any(code != NO_TESTS_RAN for code in codes.values()):
         codes = {suite: code for suite, code in codes.items() if code != NO_TESTS_RAN}
     failed = [suite for suite, code in codes.items() if code]
@@ -62,14 +61,14 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
     return 1 if failed else 0
 
 
-def _run_all(suites, arguments, fresh):
+def _run_all(suites, tiers, arguments, fresh):
     """Run suites one after the other; return their exit codes and what they counted, by name."""
     codes, reports = {}, {}
     for tier, suite, chosen in suites:
         if len(suites) > 1:
             print(f"\n######## {suite} ########", flush=True)
         try:
-            codes[suite], reports[suite] = _run(tier, suite, chosen, arguments, fresh)
+            codes[suite], reports[suite] = _run(tier, tiers, suite, chosen, arguments, fresh)
         except Problem as problem:
             print(f"{suite}: {problem}", flush=True)
             codes[suite], reports[suite] = 1, {}
@@ -105,21 +104,22 @@ def _tier_of(path):
     raise Problem(f"{path} is not among the tests: give a file below tests/unit, tests/integration, … or addons/")
 
 
-def _run(tier, suite, paths, arguments, fresh):
+def _run(tier, tiers, suite, paths, arguments, fresh):
     prepare = {
         "unit": _unit, "odoo": _odoo, BRIDGES_SUITE: _odoo_of_bridges, "integration": _integration, "browser": _browser,
     }[suite]  # fmt: skip
-    with prepare(paths, fresh) as (tier_arguments, variables):
+    meanwhile = _fetching_meanwhile() if suite == "odoo" and "integration" in tiers else contextlib.nullcontext()
+    with prepare(paths, fresh) as (tier_arguments, variables), meanwhile:
         return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(suite))], variables)
 
 
 @contextlib.contextmanager
-def _setting_up_meanwhile():
-    """Get everything ready by a ``./dev`` of its own while the first tests run, which need next to nothing.
+def _fetching_meanwhile():
+    """Fetch the servers of others, and make the databases of later suites, by a ``./dev`` of its own while Odoo's tests run.
 
-    Each tier makes sure for itself that what it needs is there, waits for it, and says what is wrong where it is not.
+    Not beside the first tier, whose tests of timeouts need the machine for themselves. Each later suite makes sure for itself
+    that what it needs is there, waits for it, and says what is wrong where it is not.
     """
-    virtualenv.set_up()
     busy = children.Child("setup-meanwhile", [sys.executable, ROOT / "dev", "setup", "--for-tests"], dict(os.environ))
     try:
         yield

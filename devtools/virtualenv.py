@@ -24,13 +24,20 @@ def requirements_fingerprint():
 def set_up():
     """Make sure that the virtual environment holds what the requirements ask for."""
     wanted = requirements_fingerprint()
-    if environment.stamped(VENV / ".done") == wanted and PYTHON.exists():
+    if _is_made(wanted):
         return
     if problem := environment.python_version_problem():
         raise Problem(problem)
-    with step("installing Python packages into .odoo/venv"):
-        create(VENV, ["-r", REQUIREMENTS[0], "-c", REQUIREMENTS[2]], fallback=["-r", REQUIREMENTS[0]])
-    environment.stamp(VENV / ".done", wanted)
+    with environment.alone("venv"):
+        if _is_made(wanted):  # by another ./dev meanwhile
+            return
+        with step("installing Python packages into .odoo/venv"):
+            create(VENV, ["-r", REQUIREMENTS[0], "-c", REQUIREMENTS[2]], fallback=["-r", REQUIREMENTS[0]])
+        environment.stamp(VENV / ".done", wanted)
+
+
+def _is_made(wanted):
+    return environment.stamped(VENV / ".done") == wanted and PYTHON.exists()
 
 
 def create(folder, arguments, fallback=None):
