@@ -24,9 +24,11 @@ def _own_files(original, database):
     shutil.rmtree(own, ignore_errors=True)
     if files.is_dir():
         shutil.copytree(files, own, copy_function=lambda source, target: Path(target).hardlink_to(source))
-    with mock.patch.object(odoo.tools.config, "filestore", return_value=str(own)):
-        yield
-    shutil.rmtree(own, ignore_errors=True)
+    try:
+        with mock.patch.object(odoo.tools.config, "filestore", return_value=str(own)):
+            yield
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
 pytest_odoo._shared_filestore = _own_files

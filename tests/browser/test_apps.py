@@ -46,7 +46,9 @@ def activate(screen, button, server):
                 timeout=180_000,
             )
         except PlaywrightTimeoutError as late:
-            late.add_note(f"At {page.url} with {screen.text()!r}\n{at_work(server)}\n{server.log.read_text()[-6000:]}")
+            late.add_note(
+                f"At {page.url} with {page.inner_text('body')!r}\n{at_work(server)}\n{server.log.read_text()[-6000:]}"
+            )
             raise
         refusal = page.locator(".o_error_dialog")
         if not refusal.count():

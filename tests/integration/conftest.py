@@ -48,6 +48,28 @@ def durable_database(updated_template):
 
 
 @pytest.fixture
+def power_cut_cluster(updated_template):
+    """A durable PostgreSQL of this test's own with a copy of our database, to be stopped hard, and the database's name.
+
+    Asked for before ``programs``, it outlives what works on it.
+    """
+    cluster, name = postgres.Cluster(f"pg-cut-{os.getpid()}"), f"cut_{os.getpid()}"
+    cluster.start()
+    try:
+        cluster.copy_from(postgres.DURABLE, updated_template)
+        cluster.query("postgres", f'ALTER DATABASE "{updated_template}" RENAME TO {name}')
+        cluster.copy_filestore(cluster.filestore(updated_template), name)
+        assert cluster.query(name, "SHOW synchronous_commit") == cluster.query(name, "SHOW fsync") == "on"
+        yield cluster, name
+    finally:
+        cluster._pg_ctl("stop", "-m", "immediate")
+        shutil.rmtree(cluster.folder, ignore_errors=True)
+        shutil.rmtree(cluster.data_folder, ignore_errors=True)
+        (environment.HOME / f"{cluster.name}.lock").unlink(missing_ok=True)
+        environment.log_file(cluster.name).unlink(missing_ok=True)
+
+
+@pytest.fixture
 def sql(durable_database):
     """Function that runs a statement in the test's database and returns psql's answer."""
 

@@ -6,15 +6,13 @@ it acknowledged is stopped as by a power cut. What was stored is proven by SQL.
 
 import contextlib
 import json
-import os
 import random
-import shutil
 import time
 
 import psutil
 import pytest
 
-from devtools import environment, postgres, virtualenv
+from devtools import virtualenv
 from tests.integration import processes
 from tests.integration.plant import number, rows, wait
 from tests.integration.prefork import PreforkServer
@@ -43,25 +41,6 @@ for index in range(4):
         })
 result = senders
 """
-
-
-@pytest.fixture
-def power_cut_cluster(updated_template):
-    """A durable PostgreSQL of this test's own with a copy of our database, and the database's name."""
-    cluster, name = postgres.Cluster(f"pg-storm-{os.getpid()}"), "storm"
-    cluster.start()
-    try:
-        cluster.copy_from(postgres.DURABLE, updated_template)
-        cluster.query("postgres", f'ALTER DATABASE "{updated_template}" RENAME TO {name}')
-        cluster.copy_filestore(cluster.filestore(updated_template), name)
-        assert cluster.query(name, "SHOW synchronous_commit") == cluster.query(name, "SHOW fsync") == "on"
-        yield cluster, name
-    finally:
-        cluster._pg_ctl("stop", "-m", "immediate")
-        shutil.rmtree(cluster.folder, ignore_errors=True)
-        shutil.rmtree(cluster.data_folder, ignore_errors=True)
-        (environment.HOME / f"{cluster.name}.lock").unlink(missing_ok=True)
-        environment.log_file(cluster.name).unlink(missing_ok=True)
 
 
 class Storm:

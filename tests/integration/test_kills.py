@@ -6,7 +6,6 @@ again. Once the first value is stored, the quantity of the order is the differen
 
 import contextlib
 import random
-import shutil
 import threading
 import time
 import urllib.error
@@ -14,7 +13,6 @@ from collections import Counter
 
 import pytest
 
-from devtools import environment, postgres
 from tests.integration import processes
 from tests.integration.plant import (
     Devices,
@@ -119,54 +117,39 @@ def _memory(sql, machine):
 
 
 @pytest.mark.full
-def test_no_piece_is_lost_or_doubled_by_power_cuts_of_the_database(updated_template, programs, start_program):
+def test_no_piece_is_lost_or_doubled_by_power_cuts_of_the_database(power_cut_cluster, programs, start_program):
     """PostgreSQL itself is stopped hard, on a cluster of this test's own, while the worker runs on."""
-    cluster = postgres.Cluster("pg-power-cut")
-    name = "power_cut"
-    cluster.start()
-    try:
-        cluster.copy_from(postgres.DURABLE, updated_template)
-        cluster.query("postgres", f'ALTER DATABASE "{updated_template}" RENAME TO {name}')
-        cluster.copy_filestore(cluster.filestore(updated_template), name)
+    cluster, name = power_cut_cluster
 
-        def sql(statement):
-            return cluster.query(name, statement)
+    def sql(statement):
+        return cluster.query(name, statement)
 
-        assert sql("SHOW synchronous_commit") == sql("SHOW fsync") == "on"
-        devices = Devices(start_program, [{"name": "press", "cycle": CYCLE}])
-        machine = set_up(
-            processes.OdooShell(cluster, name),
-            [press_plan("press", devices.ports["press"], cycle=CYCLE, order=100_000, interval=0.5)],
-        )["press"]
-        worker = processes.MachineWorker(cluster, name)
-        programs.append(worker)
-        worker.start()
-        wait(lambda: _memory(sql, machine), "the baseline is stored")
-        chance = random.Random(7)
-        for _cut in range(10):
-            time.sleep(chance.uniform(0.5, 4.0))
-            cluster._pg_ctl("stop", "-m", "immediate")
-            time.sleep(chance.uniform(0.0, 2.0))
-            cluster.start()
-        truth = devices.stand_still("press")["press"]
-        wait(lambda: _memory(sql, machine) == truth["good_counter"] and all_posted(sql), "all is counted and posted")
-
-        first, last, _pieces = counter_chain(sql, machine["machine"])
-        assert quantity(sql, machine) == truth["good_counter"] - first == last - first
-        assert_exactly_once(sql, [machine])
-        worker.stop()
-        log = worker.output()
-        assert log.count("the database is away") >= 5
-        assert "Traceback" not in log
-        # Odoo itself logs the query during which the line broke.
-        ours = [line for line in complaints(log) if "odoo.sql_db: bad query" not in line]
-        assert [line for line in ours if "the database is away" not in line] == []
-        print(f"10 power cuts: {log.count('the database is away')} times away, counter {first} → {last}")
-    finally:
-        for program in programs:
-            program.close()
+    devices = Devices(start_program, [{"name": "press", "cycle": CYCLE}])
+    machine = set_up(
+        processes.OdooShell(cluster, name),
+        [press_plan("press", devices.ports["press"], cycle=CYCLE, order=100_000, interval=0.5)],
+    )["press"]
+    worker = processes.MachineWorker(cluster, name)
+    programs.append(worker)
+    worker.start()
+    wait(lambda: _memory(sql, machine), "the baseline is stored")
+    chance = random.Random(7)
+    for _cut in range(10):
+        time.sleep(chance.uniform(0.5, 4.0))
         cluster._pg_ctl("stop", "-m", "immediate")
-        shutil.rmtree(cluster.folder, ignore_errors=True)
-        shutil.rmtree(cluster.data_folder, ignore_errors=True)
-        (environment.HOME / f"{cluster.name}.lock").unlink(missing_ok=True)
-        environment.log_file(cluster.name).unlink(missing_ok=True)
+        time.sleep(chance.uniform(0.0, 2.0))
+        cluster.start()
+    truth = devices.stand_still("press")["press"]
+    wait(lambda: _memory(sql, machine) == truth["good_counter"] and all_posted(sql), "all is counted and posted")
+
+    first, last, _pieces = counter_chain(sql, machine["machine"])
+    assert quantity(sql, machine) == truth["good_counter"] - first == last - first
+    assert_exactly_once(sql, [machine])
+    worker.stop()
+    log = worker.output()
+    assert log.count("the database is away") >= 5
+    assert "Traceback" not in log
+    # Odoo itself logs the query during which the line broke.
+    ours = [line for line in complaints(log) if "odoo.sql_db: bad query" not in line]
+    assert [line for line in ours if "the database is away" not in line] == []
+    print(f"10 power cuts: {log.count('the database is away')} times away, counter {first} → {last}")

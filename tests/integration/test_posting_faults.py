@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from devtools import postgres
 from tests.integration import processes
 from tests.integration.plant import all_posted, assert_exactly_once, number, rows, wait
 
@@ -168,48 +167,29 @@ def test_two_scheduled_posters_and_a_worker_share_the_machines(odoo_shell, start
 
 
 @pytest.mark.full
-def test_a_hard_stop_of_the_database_inside_postings_loses_nothing(updated_template, programs):
+def test_a_hard_stop_of_the_database_inside_postings_loses_nothing(power_cut_cluster, programs):
     """PostgreSQL itself is stopped hard again and again, on a cluster of this test's own, while two workers post."""
-    import shutil
+    cluster, name = power_cut_cluster
 
-    from devtools import environment
+    def sql(statement):
+        return cluster.query(name, statement)
 
-    cluster = postgres.Cluster("pg-posting-cut")
-    name = "posting_cut"
-    cluster.start()
-    try:
-        cluster.copy_from(postgres.DURABLE, updated_template)
-        cluster.query("postgres", f'ALTER DATABASE "{updated_template}" RENAME TO {name}')
-        cluster.copy_filestore(cluster.filestore(updated_template), name)
-
-        def sql(statement):
-            return cluster.query(name, statement)
-
-        assert sql("SHOW synchronous_commit") == sql("SHOW fsync") == "on"
-        machines = _plant(processes.OdooShell(cluster, name), machines=4, events=400, seconds=40.0, start=5)
-        workers = [processes.MachineWorker(cluster, name) for _ in range(2)]
-        programs += workers
-        for worker in workers:
-            worker.start()
-        chance, cuts = random.Random(11), 0
-        while cuts < 10:
-            wait(lambda: _is_posting(sql), "somebody posts")
-            time.sleep(chance.uniform(0.0, 0.05))
-            cluster._pg_ctl("stop", "-m", "immediate")
-            time.sleep(chance.uniform(0.0, 1.0))
-            cluster.start()
-            cuts += 1
-        sql("UPDATE mrp_machine_queue SET not_before = NULL")
-        wait(lambda: all_posted(sql), "all is posted", seconds=300)
-        _assert_books(sql, machines)
-        for worker in workers:
-            worker.stop()
-            assert "Traceback" not in worker.output()
-    finally:
-        for program in programs:
-            program.close()
+    machines = _plant(processes.OdooShell(cluster, name), machines=4, events=400, seconds=40.0, start=5)
+    workers = [processes.MachineWorker(cluster, name) for _ in range(2)]
+    programs += workers
+    for worker in workers:
+        worker.start()
+    chance, cuts = random.Random(11), 0
+    while cuts < 10:
+        wait(lambda: _is_posting(sql), "somebody posts")
+        time.sleep(chance.uniform(0.0, 0.05))
         cluster._pg_ctl("stop", "-m", "immediate")
-        shutil.rmtree(cluster.folder, ignore_errors=True)
-        shutil.rmtree(cluster.data_folder, ignore_errors=True)
-        (environment.HOME / f"{cluster.name}.lock").unlink(missing_ok=True)
-        environment.log_file(cluster.name).unlink(missing_ok=True)
+        time.sleep(chance.uniform(0.0, 1.0))
+        cluster.start()
+        cuts += 1
+    sql("UPDATE mrp_machine_queue SET not_before = NULL")
+    wait(lambda: all_posted(sql), "all is posted", seconds=300)
+    _assert_books(sql, machines)
+    for worker in workers:
+        worker.stop()
+        assert "Traceback" not in worker.output()

@@ -270,16 +270,19 @@ class Machine(models.Model):
         return candidates, explanation, Waiting("unknown_program", why, detail=detail)
 
 
-class RoutingWorkcenter(models.Model):
-    _inherit = "mrp.routing.workcenter"
+class MachineProgramMixin(models.AbstractModel):
+    """What a machine makes by a program of its own: events that waited for the program's name are tried again."""
+
+    _name = "mrp.machine.program.mixin"
+    _description = "Made by a Program of a Machine"
 
     machine_program = fields.Char(help=PROGRAM_HELP)
 
     @api.model_create_multi
     def create(self, vals_list):
-        operations = super().create(vals_list)
-        operations.filtered("machine_program")._programs_named()
-        return operations
+        records = super().create(vals_list)
+        records.filtered("machine_program")._programs_named()
+        return records
 
     def write(self, vals):
         result = super().write(vals)
@@ -289,27 +292,16 @@ class RoutingWorkcenter(models.Model):
 
     def _programs_named(self):
         self.env["mrp.machine.event.posting"]._requeue_words(programs=self.mapped("machine_program"))
+
+
+class RoutingWorkcenter(models.Model):
+    _name = "mrp.routing.workcenter"
+    _inherit = ["mrp.routing.workcenter", "mrp.machine.program.mixin"]
 
 
 class Bom(models.Model):
-    _inherit = "mrp.bom"
-
-    machine_program = fields.Char(help=PROGRAM_HELP)
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        boms = super().create(vals_list)
-        boms.filtered("machine_program")._programs_named()
-        return boms
-
-    def write(self, vals):
-        result = super().write(vals)
-        if vals.get("machine_program"):
-            self._programs_named()
-        return result
-
-    def _programs_named(self):
-        self.env["mrp.machine.event.posting"]._requeue_words(programs=self.mapped("machine_program"))
+    _name = "mrp.bom"
+    _inherit = ["mrp.bom", "mrp.machine.program.mixin"]
 
 
 class MrpProduction(models.Model):

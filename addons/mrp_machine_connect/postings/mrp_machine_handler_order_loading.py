@@ -110,13 +110,21 @@ class MachineHandlerOrderLoading(models.AbstractModel):
             if told != production:
                 raise Ignored("not_loaded", self.env._("%s was loaded at that time, and it stays.", name))
         loading._leave_by(event)
+        return self._left(rows, machine, production, workorder, self.env._("By the machine's own word."))
+
+    @api.model
+    def _left(self, rows, machine, production, workorder, why):
         return self._posting(
             rows,
-            self.env._("%(order)s left %(machine)s", order=name, machine=machine.name),
+            self.env._(
+                "%(order)s left %(machine)s",
+                order=(workorder or production).display_name,
+                machine=machine.name,
+            ),
             workorder or production,
             production_id=production.id,
             workorder_id=workorder.id,
-            explanation=self.env._("By the machine's own word."),
+            explanation=why,
         )
 
     # By program
@@ -130,7 +138,7 @@ class MachineHandlerOrderLoading(models.AbstractModel):
                 raise Ignored("no_program", self.env._("The machine runs no program, and no order follows from it."))
             order = mine.production_id, mine.workorder_id
             mine._leave_by(event)
-            return self._program_left(rows, machine, *order)
+            return self._left(rows, machine, *order, self.env._("The machine runs no program any more."))
         candidates, explanation, waiting = machine._order_of_program(word)
         if loading and not mine:
             self._stays(loading.production_id, loading.workorder_id, candidates, word)
@@ -193,18 +201,3 @@ class MachineHandlerOrderLoading(models.AbstractModel):
             "The program «%(word)s» is used by several open orders: %(orders)s.", word=word, orders=", ".join(named[:5])
         )
         return [], Waiting("ambiguous", words, detail=f"program:{word}"), explanation
-
-    @api.model
-    def _program_left(self, rows, machine, production, workorder):
-        return self._posting(
-            rows,
-            self.env._(
-                "%(order)s left %(machine)s",
-                order=(workorder or production).display_name,
-                machine=machine.name,
-            ),
-            workorder or production,
-            production_id=production.id,
-            workorder_id=workorder.id,
-            explanation=self.env._("The machine runs no program any more."),
-        )

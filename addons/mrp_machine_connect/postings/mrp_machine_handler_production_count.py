@@ -24,7 +24,8 @@ class Quants(dict):
     :param products: that are asked for sooner or later
     """
 
-    _KEY = ("product_id", "location_id", "lot_id", "package_id", "owner_id")
+    #: After the product, what the key of a quant says.
+    _PLACE = ("location_id", "lot_id", "package_id", "owner_id")
 
     # Part of a context: two of these are never the same, whatever they hold.
     __eq__, __hash__ = object.__eq__, object.__hash__
@@ -38,7 +39,7 @@ class Quants(dict):
         product_id, *place = key
         self._products.add(product_id)
         asked = [asked_id for asked_id in sorted(self._products) if (asked_id, *place) not in self]
-        domain = [(field, "=", value) for field, value in zip(self._KEY[1:], place, strict=True)]
+        domain = [(field, "=", value) for field, value in zip(self._PLACE, place, strict=True)]
         found = self._quants.search([("product_id", "in", asked), *domain], order="in_date, id")
         found = found.grouped("product_id")
         for asked_id in asked:
