@@ -41,6 +41,10 @@ class Child:
     def tail(self):
         return environment.tail(self.log)
 
+    def wait(self):
+        """Stay until it has ended by itself."""
+        self._process.wait()
+
     def stop(self, seconds=20):
         """Ask it to end, and insist after some seconds."""
         if self._process.poll() is not None:

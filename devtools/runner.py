@@ -64,6 +64,10 @@ def main(tiers, selection=None, full=False, fresh=False, arguments=()):
 def _run_all(suites, tiers, arguments, fresh):
     """Run suites one after the other; return their exit codes and what they counted, by name."""
     codes, reports = {}, {}
+    if set(tiers) - {"unit"}:
+        # All of it before the first tier: it is fetched side by side, and what starts PostgreSQL gives it its priority for good.
+        with contextlib.suppress(Problem):  # who needs it says so
+            ready.tools()
     for tier, suite, chosen in suites:
         if len(suites) > 1:
             print(f"\n######## {suite} ########", flush=True)
@@ -108,21 +112,30 @@ def _run(tier, tiers, suite, paths, arguments, fresh):
     prepare = {
         "unit": _unit, "odoo": _odoo, BRIDGES_SUITE: _odoo_of_bridges, "integration": _integration, "browser": _browser,
     }[suite]  # fmt: skip
-    meanwhile = _fetching_meanwhile() if suite == "odoo" and "integration" in tiers else contextlib.nullcontext()
-    with prepare(paths, fresh) as (tier_arguments, variables), meanwhile:
+    with prepare(paths, fresh) as (tier_arguments, variables), _meanwhile(suite, tiers):
         return _pytest(tier, [*tier_arguments, *arguments, *(paths or _default_paths(suite))], variables)
 
 
 @contextlib.contextmanager
-def _fetching_meanwhile():
-    """Fetch the servers of others, and make the databases of later suites, by a ``./dev`` of its own while Odoo's tests run.
+def _meanwhile(suite, tiers):
+    """Make ready what later suites need by a ``./dev`` of its own while a suite runs.
 
-    Not beside the first tier, whose tests of timeouts need the machine for themselves. Each later suite makes sure for itself
-    that what it needs is there, waits for it, and says what is wrong where it is not.
+    The template databases beside the first one, with the lowest priority, for its tests of timeouts need the machine; the
+    servers of others beside Odoo's. Each later suite makes sure for itself that what it needs is there, waits for it, and says
+    what is wrong where it is not.
     """
-    busy = children.Child("setup-meanwhile", [sys.executable, ROOT / "dev", "setup", "--for-tests"], dict(os.environ))
+    if suite == "unit" and set(tiers) - {"unit"}:
+        command = ["nice", "-n", "19", sys.executable, ROOT / "dev", "setup"]
+    elif suite == "odoo" and "integration" in tiers:
+        command = [sys.executable, ROOT / "dev", "setup", "--for-tests"]
+    else:
+        yield
+        return
+    busy = children.Child("setup-meanwhile", command, dict(os.environ))
     try:
         yield
+        if suite == "unit":
+            busy.wait()  # broken off, a database would be made once more
     finally:
         busy.stop()
 

@@ -32,7 +32,8 @@ def product(name):
 common = product("Common rivet")
 result = []
 for number in range(MACHINES):
-    workcenter = env["mrp.workcenter"].create({"name": f"Fault {number}", "resource_calendar_id": False})
+    if number < WORKCENTERS:
+        workcenter = env["mrp.workcenter"].create({"name": f"Fault {number}", "resource_calendar_id": False})
     bom = env["mrp.bom"].create(
         {
             "product_tmpl_id": product(f"Part {number}").product_tmpl_id.id,
@@ -57,8 +58,7 @@ for number in range(MACHINES):
         data = {"kind": "good", "delta": pieces, "total_before": total, "total_after": total + pieces, "unit": "C62"}
         total += pieces
         events.append(Event("production.count", moment, moment, data))
-        if made % 10 == 5:
-            state = "fault" if made % 20 == 5 else "running"
+        if state := STATES[number].get(made):
             events.append(Event("machine.state_changed", moment, moment, {"state": state, "previous": "idle"}))
     batch = (machine, machine._stream("faults"), {}, machine.mapping_version, events)
     env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), [batch])
@@ -74,9 +74,15 @@ env.cr.execute(
 """
 
 
-def _plant(shell, machines, events, seconds, start=0):
-    """Make machines with an order each, and events that become due within so many seconds."""
-    return shell(f"MACHINES, EVENTS, SECONDS, START = {machines}, {events}, {seconds!r}, {start!r}\n{PLANT}")
+def _plant(shell, machines, events, seconds, start=0, workcenters=None, states=None):
+    """Make machines with an order each, and events that become due within so many seconds.
+
+    :param int workcenters: the first so many machines have one of their own, the others are on the last one
+    :param list states: for each machine, the state it enters at a second
+    """
+    states = states or [{made: ["fault", "running"][made // 10 % 2] for made in range(5, events, 10)}] * machines
+    settings = (machines, workcenters or machines, events, seconds, start, states)
+    return shell(f"MACHINES, WORKCENTERS, EVENTS, SECONDS, START, STATES = {settings!r}\n{PLANT}")
 
 
 def _is_posting(sql):
@@ -152,6 +158,45 @@ def test_eight_posters_on_one_component_end_in_the_right_books(durable_database,
                  WHERE quant.product_id = {component}"""
     pieces = sum(machine["pieces"] for machine in machines)
     assert rows(sql, quants) == [{"reserved": 2 * pieces, "here": 1_000_000}]
+
+
+def test_posters_of_machines_on_one_work_center_count_its_time_once(durable_database, odoo_shell, sql):
+    """None of them sees what another one is about to write: who comes second is refused, and looks again."""
+    from benchmarks.posters import Posters
+
+    chance, seconds = random.Random(20), 400
+    states = []
+    for _ in range(4):
+        moments = sorted(chance.sample(range(1, seconds - 1), seconds // 5))
+        said = {moment: chance.choice(["fault", "fault", "running"]) for moment in moments}
+        states.append({0: "running", **said, seconds - 1: "off"})
+    machines = _plant(odoo_shell, machines=4, events=seconds, seconds=0.0, workcenters=1, states=states)
+    posters = Posters(durable_database, 4)
+    try:
+        posters.post()
+    finally:
+        posters.close()
+
+    # Second by second, by hand: what each machine was, and what that makes of the work center.
+    running, stopped = [0] * len(machines), 0
+    now = [None] * len(machines)
+    for second in range(seconds - 1):
+        now = [said.get(second, before) for said, before in zip(states, now, strict=True)]
+        running = [made + (state == "running") for made, state in zip(running, now, strict=True)]
+        stopped += "running" not in now
+    assert stopped > 50, "the work center as a whole has to stand still, too"
+    counted = rows(
+        sql,
+        """SELECT line.workorder_id, kind.loss_type, round(sum(extract(epoch FROM line.date_end - line.date_start))) AS seconds
+             FROM mrp_workcenter_productivity line JOIN mrp_workcenter_productivity_loss loss ON loss.id = line.loss_id
+             JOIN mrp_workcenter_productivity_loss_type kind ON kind.id = loss.loss_id
+             JOIN mrp_workcenter workcenter ON workcenter.id = line.workcenter_id AND workcenter.name = 'Fault 0'
+            GROUP BY 1, 2""",
+    )
+    productive = {row["workorder_id"]: row["seconds"] for row in counted if row["loss_type"] == "productive"}
+    assert [productive[machine["workorder"]] for machine in machines] == running
+    assert sum(row["seconds"] for row in counted if row["loss_type"] != "productive") == stopped
+    assert_exactly_once(sql)
 
 
 def test_two_scheduled_posters_and_a_worker_share_the_machines(odoo_shell, start_odoo, machine_worker, sql):
