@@ -39,7 +39,8 @@ for number in range(MACHINES):
             "product_tmpl_id": product(f"Part {number}").product_tmpl_id.id,
             "operation_ids": [(0, 0, {"name": "Make", "workcenter_id": workcenter.id})],
             "bom_line_ids": [
-                (0, 0, {"product_id": part.id, "product_qty": 2}) for part in (common, product(f"Sheet {number}"))
+                (0, 0, {"product_id": part.id, "product_qty": 2})
+                for part in (*([common] if COMMON else []), product(f"Sheet {number}"))
             ],
         }
     )
@@ -74,15 +75,16 @@ env.cr.execute(
 """
 
 
-def _plant(shell, machines, events, seconds, start=0, workcenters=None, states=None):
+def _plant(shell, machines, events, seconds, start=0, workcenters=None, states=None, common=True):
     """Make machines with an order each, and events that become due within so many seconds.
 
     :param int workcenters: the first so many machines have one of their own, the others are on the last one
     :param list states: for each machine, the state it enters at a second
+    :param bool common: all orders take of one component, so that only one of them can be posted at a time
     """
     states = states or [{made: ["fault", "running"][made // 10 % 2] for made in range(5, events, 10)}] * machines
-    settings = (machines, workcenters or machines, events, seconds, start, states)
-    return shell(f"MACHINES, WORKCENTERS, EVENTS, SECONDS, START, STATES = {settings!r}\n{PLANT}")
+    settings = (machines, workcenters or machines, events, seconds, start, states, common)
+    return shell(f"MACHINES, WORKCENTERS, EVENTS, SECONDS, START, STATES, COMMON = {settings!r}\n{PLANT}")
 
 
 def _is_posting(sql):
@@ -170,7 +172,7 @@ def test_posters_of_machines_on_one_work_center_count_its_time_once(durable_data
         moments = sorted(chance.sample(range(1, seconds - 1), seconds // 5))
         said = {moment: chance.choice(["fault", "fault", "running"]) for moment in moments}
         states.append({0: "running", **said, seconds - 1: "off"})
-    machines = _plant(odoo_shell, machines=4, events=seconds, seconds=0.0, workcenters=1, states=states)
+    machines = _plant(odoo_shell, machines=4, events=seconds, seconds=0.0, workcenters=1, states=states, common=False)
     posters = Posters(durable_database, 4)
     try:
         posters.post()
