@@ -66,7 +66,7 @@ class MachineInterval(models.Model):
     def _others_to_project(self):
         """Return the intervals of other machines of the same work centers whose time lines depend on these."""
         others = self.browse()
-        shared = self.workcenter_id.filtered(lambda workcenter: len(self._machine_ids(workcenter)) > 1)
+        shared = self.workcenter_id.filtered(self._is_shared)
         if shared:
             # By SQL: two posters that do not see each other's machine must not both write; the second one is refused here
             # and begins anew. The rows have no other meaning than this number.
@@ -77,6 +77,12 @@ class MachineInterval(models.Model):
             for interval in self.filtered(lambda interval: interval.workcenter_id in shared):
                 others |= interval._at_once()
         return (others - self)._bookable()
+
+    @api.model
+    def _is_shared(self, workcenter):
+        """Return whether several machines have time on a work center, or are there and may be about to have their first."""
+        there = self.env["mrp.machine"].with_context(active_test=False).search([("workcenter_id", "=", workcenter.id)])
+        return len({*there.ids, *self._machine_ids(workcenter)}) > 1
 
     @api.model
     def _machine_ids(self, workcenter):
