@@ -221,7 +221,21 @@ class Scene:
             poster = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine.poster"]
             assert poster._post_due(self.registry, 60.0), "not all was posted"
 
+    def change(self, values):
+        """Change settings of the machine."""
+        if values:
+            self.env.cr.rollback()
+            self.env["mrp.machine"].browse(self._machine).write(values)
+            self.env.cr.commit()
+
     # What came of it
+
+    def lines(self):
+        """Return what was moved for our order, in the order in which it was."""
+        self.env.cr.rollback()
+        order = self.env["mrp.production"].browse(self._orders["ours"])
+        moves = (order.move_raw_ids | order.move_finished_ids).filtered(lambda move: move.state == "done")
+        return sorted((move.date, move.product_id.name.split()[-1], move.quantity) for move in moves)
 
     def compare(self, ways):
         """See that the orders of these ways are the same, and that each event of ours has had its effect."""

@@ -2,6 +2,8 @@
 
 - ``folded_gain``, ``ratio_to_bare``: as ``./dev bench count`` has them.
 - ``growth_ratio``: our posting beside a log and a stock with years in them, by our posting without, in turns.
+- ``shadow_ratio``: our posting of a machine in shadow by that of a machine whose pieces are booked, in turns;
+  ``shadow_ratio_beat``: the same where the pieces of each pass enter stock.
 - ``workers_gain``: many machines with an order each and all their pieces in the queue, posted by one worker and by more, each
   time from a copy of the same database; at the end the books must be the same. ``workers_gain_shared``: where all products
   have one component in common, so that only one order at a time can be posted.
@@ -32,8 +34,12 @@ def main(argv=None):
     )  # fmt: skip
     report = harness.Report("post", options.json)
     each, bare, ours, young, grown = _one_order(options)
+    shadows = _shadows(options)
     names = ("MRP, a write a piece", "MRP, one write", "ours, folded", "ours, in turn with that", "ours, after years")
     report.rows(dict(zip(names, (each, bare, ours, young, grown), strict=True)), per=options.pieces, unit="piece")
+    for title, samples in shadows.items():
+        rows = dict(zip((f"booked{title}", f"in shadow{title}"), samples, strict=True))
+        report.rows(rows, per=options.pieces, unit="piece")
     apart, shared, latency = _many_orders(options)
     pieces = options.machines * options.events
     for title, samples in (("components apart", apart), ("one in common", shared)):
@@ -42,6 +48,8 @@ def main(argv=None):
     report.figure("folded_gain", harness.ratio(each.cpu, ours.cpu), ">= 40")
     report.figure("ratio_to_bare", harness.paired(ours.cpu, bare.cpu), "<= 1.3")
     report.figure("growth_ratio", harness.paired(grown.cpu, young.cpu), "<= 1.1")
+    for title, (booked, shadowed) in shadows.items():
+        report.figure("shadow_ratio" + title.replace(", ", "_"), harness.paired(shadowed.cpu, booked.cpu), "<= 1.5")
     report.figure("workers_gain", harness.ratio(apart[1].seconds, apart[2].seconds), ">= 1.3")
     report.figure("workers_gain_shared", harness.ratio(shared[1].seconds, shared[2].seconds))
     report.figure("latency_p95_s", latency, "<= 3")
@@ -63,6 +71,57 @@ def _one_order(options):
         measured = count.measure(young, options, ("one_by_one", "one_write", "ours"))
         _live_for_years(old_env, options)
         return (*measured, *_in_turns((young, old), options))
+
+
+def _shadows(options):
+    """Return ``{what: (Sample of what is booked, Sample of the same in shadow)}``."""
+    samples = {}
+    with harness.durable_database() as database, harness.odoo_environment(database) as env:
+        for title, values in (("", {}), (", beat", {"stock_beat": "pieces", "beat_pieces": options.pieces})):
+            booked = BookedScene(env, f"booked{title}", options.pieces)
+            shadowed = ShadowScene(env, f"in shadow{title}", options.pieces)
+            for scene in (booked, shadowed):
+                scene.change(values)
+            shadowed.change({"posting_mode": "shadow"})
+            samples[title] = _in_turns((booked, shadowed), options)
+            assert booked.lines() == shadowed.lines(), "the shadow is not what was booked"
+    return samples
+
+
+class BookedScene(count.Scene):
+    """A scene whose pieces may enter stock."""
+
+    def compare(self, ways):
+        """See that each event has had its effect."""
+        assert self.endings() == [("posted", None, self._made)]
+        order = self.env["mrp.production"].browse(self._orders["ours"])
+        assert order.qty_producing == self._made
+
+    def endings(self):
+        """Return what became of events: ``[(state, reason, how many)]``."""
+        self.env.cr.rollback()  # what was read before is of an earlier snapshot
+        self.env.cr.execute(
+            """SELECT row.state, row.reason, count(*) FROM mrp_machine_event event
+                 JOIN mrp_machine_event_posting row ON row.event_id = event.id AND row.handler = 'production_count'
+                WHERE event.machine_id = %s GROUP BY row.state, row.reason ORDER BY row.state""",
+            [self._machine],
+        )
+        return self.env.cr.fetchall()
+
+
+class ShadowScene(BookedScene):
+    """A scene whose machine casts a shadow: its order stays as it was when that began, and lines say what would be."""
+
+    def compare(self, ways):
+        """See that nothing was booked, and that each event has its word."""
+        assert self.endings() == [("ignored", "shadow", self._made - 1), ("posted", None, 1)]
+        order = self.env["mrp.production"].browse(self._orders["ours"])
+        assert (order.qty_producing, order.qty_produced) == (1, 0)
+
+    def lines(self):
+        """Return what would have been moved, in the order in which it would have been."""
+        rows = self.env["mrp.machine.shadow"].search([("machine_id", "=", self._machine), ("kind", "=", "move")])
+        return sorted((row.date, row.product_id.name.split()[-1], row.quantity) for row in rows)
 
 
 def _in_turns(scenes, options):

@@ -11,6 +11,7 @@
         "security/machine_maintenance_security.xml",
         "views/mrp_machine_views.xml",
         "views/mrp_machine_event_posting_views.xml",
+        "views/mrp_machine_exception_views.xml",
         "views/maintenance_request_views.xml",
         "views/maintenance_equipment_views.xml",
     ],

@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 from odoo import fields
 
 from .machine_connect.event import microseconds
+from .machine_connect.timestamps import timestamp
 
 
 def naive_of_iso(text):
@@ -15,3 +16,8 @@ def naive_of_iso(text):
 def microseconds_of(moment):
     """Return a moment of Odoo's, or its text, in microseconds."""
     return microseconds(fields.Datetime.to_datetime(moment).replace(tzinfo=timezone.utc))
+
+
+def timestamp_of(moment):
+    """Return a moment of Odoo's as RFC 3339; nothing for none."""
+    return timestamp(microseconds_of(moment)) if moment else ""

@@ -44,3 +44,51 @@ def last_change(text, zone, moment):
         for at in times_of_day(text)
     )
     return max(change for change in changes if change <= moment)
+
+
+def changes(text, zone, first, last):
+    """Return the moments after one and up to another at which a shift changes, all naive UTC, the earliest first.
+
+    >>> changes("06:00, 18:00", "Europe/Berlin", datetime(2026, 3, 28, 17), datetime(2026, 3, 29, 16))
+    [datetime.datetime(2026, 3, 29, 4, 0), datetime.datetime(2026, 3, 29, 16, 0)]
+    """
+    place = ZoneInfo(zone)
+    day = first.replace(tzinfo=timezone.utc).astimezone(place).date() - timedelta(days=1)
+    until = last.replace(tzinfo=timezone.utc).astimezone(place).date() + timedelta(days=1)
+    found = set()
+    while day <= until:
+        for at in times_of_day(text):
+            found.add(datetime.combine(day, at, place).astimezone(timezone.utc).replace(tzinfo=None))
+        day += timedelta(days=1)
+    return sorted(change for change in found if first < change <= last)
+
+
+def joined(blocks, zone, pause):
+    """Return blocks of work as shifts: what only a pause lies between, or midnight, is one; two that meet are two.
+
+    :param list blocks: ``(start, end)``, naive UTC
+    :param str zone: name of the plant's time zone
+    :param pause: timedelta: the longest pause within a shift
+
+    >>> morning = (datetime(2026, 7, 1, 6), datetime(2026, 7, 1, 10))
+    >>> noon = (datetime(2026, 7, 1, 11), datetime(2026, 7, 1, 15))
+    >>> late = (datetime(2026, 7, 1, 15), datetime(2026, 7, 1, 22))
+    >>> [(start.hour, end.hour) for start, end in joined([morning, noon, late], "UTC", timedelta(hours=2))]
+    [(6, 15), (15, 22)]
+    """
+    place, found = ZoneInfo(zone), []
+    for start, end in sorted(blocks):
+        # A calendar says 24:00 as a microsecond before it.
+        start, end = _whole(start), _whole(end)
+        if found:
+            gap = start - found[-1][1]
+            at_midnight = start.replace(tzinfo=timezone.utc).astimezone(place).time() == time(0)
+            if gap < timedelta(0) or timedelta(0) < gap <= pause or (not gap and at_midnight):
+                found[-1] = (found[-1][0], max(found[-1][1], end))
+                continue
+        found.append((start, end))
+    return found
+
+
+def _whole(moment):
+    return (moment + timedelta(milliseconds=500)).replace(microsecond=0)

@@ -7,8 +7,11 @@
     "license": "LGPL-3",
     "depends": ["mrp_machine_connect", "mrp_account"],
     "data": [
+        "security/ir.model.access.csv",
+        "security/machine_energy_security.xml",
         "views/mrp_workorder_views.xml",
         "views/account_move_views.xml",
+        "views/mrp_machine_energy_views.xml",
         "views/res_config_settings_views.xml",
     ],
     "auto_install": True,

@@ -143,18 +143,28 @@ def exceptions(screen):
 
 @shot
 def exception_form(screen):
-    first(screen, "machine-exceptions", "mrp.machine.event.posting", [["reason", "=", "no_order"]])
+    first(screen, "machine-exceptions", "mrp.machine.exception", [["reason", "=", "no_order"]])
+
+
+@shot
+def exception_events(screen):
+    screen.open("machine-exception-events")
+
+
+@shot
+def exceptions_settled(screen):
+    screen.open("machine-remedies")
 
 
 @shot
 def exception_map_code(screen):
-    first(screen, "machine-exceptions", "mrp.machine.event.posting", [["reason", "=", "unknown_code"]])
+    first(screen, "machine-exceptions", "mrp.machine.exception", [["reason", "=", "unknown_code"]])
     screen.press("action_map_code")
 
 
 @shot
 def exception_ignore(screen):
-    first(screen, "machine-exceptions", "mrp.machine.event.posting", [["reason", "=", "no_order"]])
+    first(screen, "machine-exceptions", "mrp.machine.exception", [["reason", "=", "no_order"]])
     screen.press("action_ignore")
 
 

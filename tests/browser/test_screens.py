@@ -70,7 +70,7 @@ def test_unknown_code_is_mapped(plant_server, open_page):
     screen = Screen(open_page(plant_server))
     waits = waiting(screen, reason="unknown_code", machine_id__code="press-2")
     number = waits[0]
-    screen.record("machine-exceptions", number).expect("The machine says «42»")
+    screen.record("machine-exception-events", number).expect("The machine says «42»")
     screen.press("action_map_code")
     screen.page.wait_for_selector(DIALOG)
     screen.fill("label", "Tool change").pick("state", "Setup")
@@ -105,7 +105,7 @@ def test_order_is_loaded_from_what_waits_for_it(plant_server, open_page):
     [name] = [row["name"] for row in call("mrp.production", "read", [order], ["name"])]
 
     oldest = min(waits)
-    screen.record("machine-exceptions", oldest).expect("No manufacturing order ran on this machine at that time")
+    screen.record("machine-exception-events", oldest).expect("No manufacturing order ran on this machine at that time")
     screen.press("action_load_order")
     screen.page.wait_for_selector(DIALOG)
     screen.choose("production_id", name).press("action_load")
@@ -127,7 +127,7 @@ def test_what_is_ignored_keeps_name_and_reason_and_a_retry_after_a_pause_posts(p
     [count] = waiting(screen, machine_id__code="box", handler="production_count")
 
     # The pieces are those of a trial.
-    screen.record("machine-exceptions", count).expect("Posting is paused: Stock-taking until noon")
+    screen.record("machine-exception-events", count).expect("Posting is paused: Stock-taking until noon")
     screen.press("action_ignore")
     page.wait_for_selector(DIALOG)
     screen.fill("reason", "Trial parts").press("action_ignore")
@@ -140,5 +140,5 @@ def test_what_is_ignored_keeps_name_and_reason_and_a_retry_after_a_pause_posts(p
     screen.record("machine-list", machine).expect("Posting is paused until").press("action_resume")
     page.locator("button[name=action_pause]").wait_for()
     for number in waiting(screen, machine_id__code="box"):
-        screen.record("machine-exceptions", number).press("action_retry")
+        screen.record("machine-exception-events", number).press("action_retry")
     wait_until_posted(screen, sorted(set(paused) - {count}))

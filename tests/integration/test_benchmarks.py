@@ -34,7 +34,8 @@ SHORT = {
     "post": (
         ["--pieces=10", "--postings=1", "--machines=4", "--events=5", "--rate=10", "--seconds=2", "--old-events=100",
          "--old-moves=100"],
-        {"folded_gain", "ratio_to_bare", "growth_ratio", "workers_gain", "workers_gain_shared", "latency_p95_s"},
+        {"folded_gain", "ratio_to_bare", "growth_ratio", "shadow_ratio", "shadow_ratio_beat", "workers_gain",
+         "workers_gain_shared", "latency_p95_s"},
     ),
     "ingest": (
         ["--batches=4", "--batch=20", "--senders=2", "--rows=100", "--paced-seconds=0.5"],

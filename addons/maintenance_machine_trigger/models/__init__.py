@@ -4,4 +4,5 @@ from . import (
     maintenance_team,
     mrp_machine,
     mrp_machine_event_posting,
+    mrp_machine_exception,
 )

@@ -79,7 +79,7 @@ def _types():
         ("alarm.suppressed", now, "code"),
         ("alarm.out_of_service", now, "code"),
         ("meter.reading", window, "value unit"),
-        ("energy.interval", batch, "kwh start end"),
+        ("energy.interval", micro, "start end"),
         ("process.summary", batch, "n start end"),
         ("shift.summary", batch, "start end"),
         ("identity.scan", now, "value"),

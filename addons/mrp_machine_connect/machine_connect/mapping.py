@@ -13,7 +13,7 @@ from .counter import CounterDescriptor
 from .counting import Counting, Cycles
 from .evaluation import Interpretation, MappingInvalid
 from .roles import ROLES, Role
-from .watching import Alarms, Changes, States, Values
+from .watching import Alarms, Changes, Lots, Scans, States, Values
 
 _EVALUATORS = {
     "counter": Counting,
@@ -21,6 +21,8 @@ _EVALUATORS = {
     "state": States,
     "alarm": Alarms,
     "change": Changes,
+    "lot": Lots,
+    "scan": Scans,
     "none": Values,
 }
 

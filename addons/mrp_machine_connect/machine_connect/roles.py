@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Role(NamedTuple):
     """A meaning that a signal can have.
 
-    :param str evaluator: ``counter``, ``state``, ``cycle``, ``alarm``, ``change`` or ``none``
+    :param str evaluator: ``counter``, ``state``, ``cycle``, ``alarm``, ``change``, ``lot``, ``scan`` or ``none``
     :param str event_type: the type of event that it makes, of :data:`machine_connect.event.EVENT_TYPES`; or empty
     :param str kind: of what is counted: ``good``, ``reject``, ``rework`` or ``total``
     :param str key: under which the event repeats the value in the word of its type
@@ -33,7 +33,8 @@ ROLES = {
     "alarm": Role("alarm", "alarm.raised", emptied="alarm.cleared"),
     "program": Role("change", "machine.program_changed"),
     "mode": Role("change", "machine.mode_changed"),
-    "lot": Role("change", "material.lot_changed"),
+    "lot": Role("lot", "material.lot_changed"),
+    "scan": Role("scan", "identity.scan"),
     "operator": Role("change", "identity.operator"),
     # That a machine no longer names an order says that it does not work on it, not that the order is complete.
     "order": Role("change", "production.order_started", key="order", emptied="production.order_paused"),

@@ -1,5 +1,6 @@
 """Which readings are news? States, alarms and names become events when they change; plain values make none."""
 
+from . import gs1
 from .contact import NO_CONTACT, hear, is_lost, lose, returned
 from .evaluation import GOOD, Evaluator, Interpretation, MappingInvalid, Moment, is_late, outcome, read_microseconds
 from .event import Event
@@ -9,6 +10,8 @@ from .state import AXES, TABLES, MachineState, find, same
 
 #: So many values of a state are remembered with their meaning.
 _KNOWN = 256
+#: Characters of a name in the schemas of events.
+_LONGEST_NAME = 1024
 _NO_ALARM = frozenset({0, "", "normal"})
 
 
@@ -271,7 +274,9 @@ class Changes(Evaluator):
             kept, previous = memory, None
         if name == memory.get("value") or (not name and not memory.get("value")):
             return Interpretation(name, (), kept, rules, kept is not memory)
-        role, data = self.role, {"value": name, "previous": previous, "signal": self.mapping.name}
+        role, data = self.role, self._data(value, name, previous)
+        if data is None:
+            return Interpretation(name, (), kept, rules, kept is not memory)
         event_type = role.event_type
         if role.key:
             data[role.key] = name
@@ -286,6 +291,46 @@ class Changes(Evaluator):
         if name is None:
             name = value if isinstance(value, str) else str(same(value))
         return name
+
+    def _data(self, value, name, previous):
+        """Return what the event says of a new name; None where it is no event."""
+        return {"value": name, "previous": previous, "signal": self.mapping.name}
+
+
+class Lots(Changes):
+    """The lot that a machine says: a name, or a GS1 code that was read into the signal, with the lot and its GTIN in it."""
+
+    def _name(self, value):
+        if same(value) not in self._codes and (found := _gs1(value)):
+            return found.get("10") or found.get("21") or super()._name(value)
+        return super()._name(value)
+
+    def _data(self, value, name, previous):
+        data = super()._data(value, name, previous)
+        found = _gs1(value) if same(value) not in self._codes else {}
+        if name in (found.get("10"), found.get("21")) and (gtin := found.get("01") or found.get("02")):
+            data["gtin"] = gtin
+        return data
+
+
+class Scans(Changes):
+    """What a scanner at the machine read last. The same code is a new scan only after the signal was empty."""
+
+    def _data(self, value, name, previous):
+        if not name:
+            return None
+        data = {"value": name[:_LONGEST_NAME], "signal": self.mapping.name}
+        if found := _gs1(value):
+            data["elements"] = found
+        return data
+
+
+def _gs1(value):
+    """Return the GS1 elements of a value; empty where it is none, or not a right one."""
+    try:
+        return gs1.elements(value) if isinstance(value, str) else {}
+    except gs1.Gs1Invalid:
+        return {}
 
 
 class Values(Evaluator):

@@ -46,7 +46,15 @@ STATE_COLORS = {
 
 
 #: Settings that are amounts of time.
-NUMBERS = ("micro_stop_limit", "short_stop_limit", "ideal_cycle", "late_window", "early_window", "silent_after")
+NUMBERS = (
+    "micro_stop_limit",
+    "short_stop_limit",
+    "ideal_cycle",
+    "late_window",
+    "early_window",
+    "silent_after",
+    "exceptions_after",
+)
 #: The form counts events up to here.
 EVENT_COUNT_LIMIT = 10_000
 
@@ -95,11 +103,14 @@ class Machine(models.Model):
 
     # What its events may do
     posting_mode = fields.Selection(
-        [("observe", "Observe"), ("automatic", "Automatic")],
+        [("observe", "Observe"), ("shadow", "Shadow"), ("propose", "Propose"), ("automatic", "Automatic")],
         default="automatic",
         required=True,
         tracking=True,
         help="Observe: events and states are kept, no order is touched. "
+        "Shadow: no order is touched either, and it is kept which quantities, moves of stock, values and times would have "
+        "been booked, so that they can be compared with what people book. "
+        "Propose: events wait until a supervisor approves them. "
         "Automatic: events become quantity, time and requests at once.",
     )
     automatic_since = fields.Datetime(
@@ -392,8 +403,8 @@ class Machine(models.Model):
         if not self.env.su and not self.env.user.has_group("mrp_machine_connect.group_manager"):
             if refused := sorted(vals.keys() - self._supervisor_fields()):
                 raise AccessError(self.env._("Only a manager of the machines may change this: %s.", ", ".join(refused)))
-        if vals.get("posting_mode") == "automatic":
-            from_now_on = self.filtered(lambda machine: machine.posting_mode != "automatic")
+        if vals.get("posting_mode") and "automatic_since" not in vals:
+            from_now_on = self.filtered(lambda machine: machine._begins_to_book(vals["posting_mode"]))
             super(Machine, from_now_on).write({"automatic_since": fields.Datetime.now()})
         if "code" in vals and any(machine.code != vals["code"] for machine in self):
             if self.env["mrp.machine.event"].sudo().search_count([("machine_id", "in", self.ids)], limit=1):
@@ -450,9 +461,7 @@ class Machine(models.Model):
         """Return whether this machine reports pieces; one that only tells its state leaves them to people."""
         self.ensure_one()
         signals = self.sudo().signal_ids  # sudo: whoever works on an order may know whether a machine counts it
-        return self.posting_mode == "automatic" and (
-            not signals or any(signal.role == self.counting_role for signal in signals)
-        )
+        return self._posts() and (not signals or any(signal.role == self.counting_role for signal in signals))
 
     def _release_paused(self):
         """Queue again what waited only for the end of a pause, of the machines that are not paused any more."""

@@ -7,6 +7,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..shifts import last_change, times_of_day
+from .mrp_machine_mode import POSTS
 from .mrp_workorder import CLOSED
 
 #: Beats by the clock: those that a pass looks after where no count comes.
@@ -108,6 +109,7 @@ class Machine(models.Model):
             # Another decision at the same moment is another one where goods entered or left stock in between.
             "in_stock": production.qty_produced,
             "scrapped": production._machine_scrapped(),
+            "explained": sum(production._reject_rows().mapped("quantity")),
         }
         return self._decide("production.stock_due", moment, data)
 
@@ -118,10 +120,7 @@ class Machine(models.Model):
             row = production._machine_rows().filtered(lambda row: row.machine_id == self)[:1]
             beat = row._uom()._compute_quantity(self.beat_pieces, unit, round=False) if row else self.beat_pieces
             return unit.compare(production._stock_due(), beat) >= 0
-        finished = production.move_finished_ids.filtered(
-            lambda move: move.state == "done" and move.product_id == production.product_id
-        )
-        since = max(finished.mapped("date"), default=production.date_start)
+        since = production._last_entered()
         if self.stock_beat == "minutes":
             return at - since >= timedelta(minutes=self.beat_minutes)
         return self.stock_beat == "shift" and since < self._shift_end(at)
@@ -157,7 +156,7 @@ class Machine(models.Model):
     def _cron_beat(self):
         """Let goods enter stock whose time has come although nothing was counted since; bounded, once a minute."""
         now = fields.Datetime.now()
-        machines = self.search([("stock_beat", "in", BY_CLOCK), ("posting_mode", "=", "automatic")])
+        machines = self.search([("stock_beat", "in", BY_CLOCK), ("posting_mode", "in", POSTS)])
         rows = self.env["mrp.machine.ledger"].search(
             [("machine_id", "in", machines.ids), ("production_id.state", "not in", CLOSED)],
             order="write_date desc, id desc",

@@ -4,6 +4,9 @@ from odoo.exceptions import ValidationError
 from ..machine_connect.state import same
 from .mrp_machine import STATES
 
+#: Where a transaction keeps which codes machines have.
+LOOKED_UP = "mrp_machine_connect.codes"
+
 
 class MachineCode(models.Model):
     """What the machine calls it, and what we call it: the cross-reference of a machine, a machine type or a plant."""
@@ -78,18 +81,21 @@ class MachineCode(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         codes = super().create(vals_list)
+        self.env.cr.cache.pop(LOOKED_UP, None)
         codes._changed()
         return codes
 
     def write(self, vals):
         self._machines()._bump_mapping()
         result = super().write(vals)
+        self.env.cr.cache.pop(LOOKED_UP, None)
         self._changed()
         return result
 
     def unlink(self):
         machines = self._machines()
         result = super().unlink()
+        self.env.cr.cache.pop(LOOKED_UP, None)
         machines.exists()._bump_mapping()
         return result
 
@@ -135,7 +141,12 @@ class MachineCode(models.Model):
 
         A word is the same word here as it is for the pure core: 6, 6.0 and "6", in any case.
         """
-        return self._of_machine(machine, kind).filtered(lambda code: same(code.code) == same(raw))[-1:]
+        # Asked several times for each event: kept as long as the transaction, or its savepoint, and no code changes in it.
+        memory = self.env.cr.cache.setdefault(LOOKED_UP, {})
+        key = machine.id, kind, self.env.uid, self.env.su
+        if key not in memory:
+            memory[key] = {same(code.code): code.id for code in self._of_machine(machine, kind)}
+        return self.browse(memory[key].get(same(raw)))
 
     @api.model
     def _for_signal(self, signal):

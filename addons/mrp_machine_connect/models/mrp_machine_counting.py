@@ -5,6 +5,14 @@ from math import isfinite
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+#: How the rejects of an order are booked; see ``mrp_production_reject.py``.
+REJECT_BOOKINGS = [
+    ("gross", "Quantity and scrap"),
+    ("net", "More of the components"),
+    ("component", "Scrap of the components"),
+    ("noted", "Noted only"),
+]
+
 
 class Machine(models.Model):
     """Which role feeds the order, and which did before: a count is booked by the role under which it was received."""
@@ -23,14 +31,16 @@ class Machine(models.Model):
         help="Roles that fed the order before, each with the last event that was received under it; the oldest first.",
     )
     reject_booking = fields.Selection(
-        [("gross", "Quantity and scrap"), ("noted", "Noted only")],
+        REJECT_BOOKINGS,
         string="Rejects Become",
         default="gross",
         required=True,
         tracking=True,
         help="Quantity and scrap: a reject took its components, so it is part of the order's quantity, and leaves stock as "
-        "scrap when the order's pieces enter it: one scrap a beat, or one at the close. Noted only: it is counted and "
-        "shown, and takes neither components nor stock. An order that was begun one way ends that way.",
+        "scrap when the order's pieces enter it: one scrap for each reason a beat, or at the close. More of the components: "
+        "it is no quantity, and what it took is used for the good pieces, which are worth so much more. Scrap of the "
+        "components: it is no quantity, and the components that it took are scrapped, for its reason. Noted only: it is "
+        "counted and shown, and takes neither components nor stock. All rejects of an order are booked as its first one.",
     )
     cavities = fields.Float(
         string="Pieces a Cycle",
@@ -75,7 +85,7 @@ class Machine(models.Model):
             return False
         if self.counting_role == "part":
             # Parts are told by whoever delivers them; no signal of ours has that role.
-            return self.posting_mode == "automatic"
+            return self._posts()
         return super()._feeds()
 
     def _counts_here(self):

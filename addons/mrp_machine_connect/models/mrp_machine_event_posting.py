@@ -1,8 +1,19 @@
+from functools import partial
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import sql
+from odoo.fields import Domain
+from odoo.tools import SQL, sql
 
 from ..moments import naive_of_iso
+
+#: States of an effect that waits for a person.
+OPEN = ("waiting", "held", "failed")
+#: So many effects are put back to work at once, within the request of whoever mended something; more go in passes.
+AT_ONCE = 1000
+#: What an effect waits for, in SQL: what exactly is missing, else the words for why, whatever amounts they name.
+CAUSE = r"""coalesce(nullif(%(row)s.detail, ''),
+                     regexp_replace(%(row)s.message, '(^|[\s(])[0-9][0-9.,:-]*(?=[\s.,:;)]|$)', '\1…', 'g'))"""
 
 
 class Copied(fields.Many2one):
@@ -54,6 +65,19 @@ class MachineEventPosting(models.Model):
     attempts = fields.Integer(readonly=True)
     released_by = fields.Many2one("res.users", readonly=True, help="Who let a held event pass, or ignored it.")
     release_reason = fields.Char(readonly=True)
+    cause = fields.Char(
+        compute="_compute_cause",
+        search="_search_cause",
+        help="What it waits for: what all that wait for the same share.",
+    )
+    remedy_id = fields.Many2one(
+        "mrp.machine.remedy",
+        string="Remedied By",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+        help="What a person decided about this and all like it.",
+    )
     posting_id = fields.Many2one("mrp.machine.posting", readonly=True, index="btree_not_null", ondelete="restrict")
     type = fields.Char(related="event_id.type", string="Event Type")
     occurred = fields.Datetime(related="event_id.occurred")
@@ -67,6 +91,41 @@ class MachineEventPosting(models.Model):
         for row in self:
             model = self.env.get(f"mrp.machine.handler.{row.handler}") if row.handler else None
             row.handler_name = self.env._("Log only") if model is None else model._title()
+
+    def _compute_cause(self):
+        rows = self.filtered(lambda row: row.state in OPEN)
+        (self - rows).cause = False
+        rows.flush_recordset(["detail", "message"])
+        # By SQL: what a cause is, is said once, and exceptions are grouped by it there.
+        found = dict(
+            self.env.execute_query(
+                SQL(
+                    "SELECT line.id, %s FROM mrp_machine_event_posting line WHERE line.id IN %s",
+                    SQL(CAUSE, row=SQL.identifier("line")),
+                    tuple(rows.ids),
+                )
+            )
+            if rows
+            else ()
+        )
+        for row in rows:
+            row.cause = found.get(row.id)
+
+    def _search_cause(self, operator, value):
+        if operator != "in":
+            return NotImplemented
+        self.flush_model(["detail", "message"])
+        return Domain.custom(to_sql=partial(self._cause_sql, frozenset(value)))
+
+    @staticmethod
+    def _cause_sql(values, _model, alias, _query):
+        """Return the condition of effects that wait for one of some things; False stands for nothing said."""
+        cause = SQL(CAUSE, row=SQL.identifier(alias))
+        named = tuple(value for value in values if value)
+        conditions = [SQL("%s IN %s", cause, named)] if named else []
+        if len(named) < len(values):
+            conditions.append(SQL("%s IS NULL", cause))
+        return SQL("(%s)", SQL(" OR ").join(conditions)) if conditions else SQL("FALSE")
 
     @api.depends("reason", "state")
     def _compute_remedy(self):
@@ -185,10 +244,17 @@ class MachineEventPosting(models.Model):
             domain.append(("event_id.signal_id", "=", signal.id))
         # sudo: whoever gave the word its meaning need not be allowed to touch effects, which are the poster's matter
         rows = self.sudo()
-        details = [detail for (detail,) in rows._read_group(domain, ["detail"])]
-        known = [detail for detail in details if is_known(detail.partition(":")[2])]
-        if known:
-            rows.search([*domain, ("detail", "in", known)])._requeue()
+        found = rows._read_group(domain, ["detail"], ["__count"])
+        known = [(detail, count) for detail, count in found if is_known(detail.partition(":")[2])]
+        if not known:
+            return
+        domain.append(("detail", "in", [detail for detail, _count in known]))
+        if self.env.context.get("exceptions_in_passes"):
+            return  # whoever says so puts them back to work, and shows how far that is
+        if signal or sum(count for _detail, count in known) <= AT_ONCE:
+            rows.search(domain)._requeue()
+        else:
+            self.env["mrp.machine.remedy"]._start_for(domain)
 
     @api.model
     def _end_handler(self, handler, message):
@@ -227,6 +293,8 @@ class MachineEventPosting(models.Model):
         self._check_supervisor()
         # sudo: see action_retry
         held = self.sudo().filtered(lambda row: row.state == "held")
+        # The person looked at the event: that is good for each effect that it is to have.
+        held |= self.sudo().search([("event_id", "in", held.event_id.ids), ("state", "=", "held")])
         held.released_by = self.env.user
         held._requeue()
 
@@ -260,6 +328,27 @@ class MachineEventPosting(models.Model):
         if time:
             intervals = self.env["mrp.machine.interval"].sudo()  # sudo: the timeline is the poster's own
             intervals.search([("event_id", "in", time.event_id.ids), ("is_due", "=", True)]).is_due = False
+
+    def action_undo(self):
+        """Take back that these effects were ignored: they are tried again, and what was held is held again."""
+        self._check_supervisor()
+        # sudo: see action_retry
+        rows = self.sudo().filtered(lambda row: row.state == "ignored" and row.reason == "by_person")
+        words = self.env["mrp.machine.poster"]._words()
+        for reason, held in (
+            rows.filtered(lambda row: row.event_id.disposition == "held")
+            .grouped(lambda row: row.event_id.reason)
+            .items()
+        ):
+            held.write({"state": "held", "reason": reason, "message": words.get(reason)})
+        rows.write({"released_by": False, "release_reason": False})
+        again = rows.filtered(lambda row: row.state == "ignored")
+        again.state = "waiting"
+        time = rows.filtered(lambda row: row.handler == "work_time")
+        if time:
+            intervals = self.env["mrp.machine.interval"].sudo()  # sudo: the timeline is the poster's own
+            intervals.search([("event_id", "in", time.event_id.ids)]).is_due = True
+        again._requeue()
 
     def action_map_code(self):
         """Open a new code with what this effect waits for."""

@@ -107,7 +107,7 @@ class MachineInterval(models.Model):
 
     def _schedule_projection(self):
         """Note that the work center's time of these intervals is to be written, where their machine may post."""
-        self.filtered(lambda interval: interval.machine_id.posting_mode == "automatic").is_due = True
+        self.filtered(lambda interval: interval.machine_id.posting_mode != "observe").is_due = True
 
     @api.model
     def _cron_extend(self):
@@ -116,7 +116,7 @@ class MachineInterval(models.Model):
         # By SQL: the partial indexes on what is open and what is due are met by exactly these conditions.
         self.env.cr.execute(
             """SELECT id FROM mrp_machine machine
-                WHERE machine.active AND machine.posting_mode = 'automatic'
+                WHERE machine.active AND machine.posting_mode IN ('automatic', 'propose')
                   AND (EXISTS (SELECT FROM mrp_machine_interval WHERE machine_id = machine.id AND end_us IS NULL)
                        OR EXISTS (SELECT FROM mrp_machine_interval WHERE machine_id = machine.id AND is_due))"""
         )
@@ -152,8 +152,11 @@ class MachineInterval(models.Model):
         given_up.is_due = False
         return self.filtered(lambda interval: interval.event_id not in rows.event_id)
 
-    def _is_alike(self, following):
-        """Return whether the interval that follows this one says nothing else of the machine."""
+    def _is_alike(self, following, standings):
+        """Return whether the interval that follows this one says nothing else of the machine.
+
+        :param dict standings: what :meth:`_standings` said of both
+        """
         if self.end_us != following.start_us:
             return False
         fields_of_time = ("state", "loss_id", "production_id", "workorder_id", "workcenter_id", "is_setup")
@@ -167,30 +170,35 @@ class MachineInterval(models.Model):
         timeline = self.env["mrp.machine.handler.state_interval"]
         if not timeline._is_known(self.event_id) or not timeline._is_known(following.event_id):
             return False
-        return self._standing() == following._standing()
+        return standings.get(self.event_id) == standings.get(following.event_id)
 
-    def _standing(self):
-        """Return what keeps the time of this interval back: state and reason of its effect, or None where nothing does."""
+    def _standings(self):
+        """Return ``{event: what keeps the time of its interval back}``, state and reason; without those kept by nothing."""
         # sudo: effects are the poster's matter
-        row = (
-            self.env["mrp.machine.event.posting"]
-            .sudo()
-            .search([("event_id", "=", self.event_id.id), ("handler", "=", "work_time")])
+        rows = self.env["mrp.machine.event.posting"].sudo()
+        kept = rows.search(
+            [
+                ("event_id", "in", self.event_id.ids),
+                ("handler", "=", "work_time"),
+                "|",
+                ("state", "in", ("waiting", "held", "failed")),
+                ("reason", "=", "by_person"),
+            ]
         )
-        if row.state in ("waiting", "held", "failed") or row.reason == "by_person":
-            return row.state, row.reason
-        return None
+        return {row.event_id: (row.state, row.reason) for row in kept}
 
     def _take_in(self, following):
-        """Let this interval last as long as the one that follows, which is no longer told from it."""
+        """Let this interval last as long as those that follow, in their order, which are no longer told from it."""
+        if not following:
+            return
         lines = following.productivity_id | following.earlier_productivity_ids
         if lines:
             self.earlier_productivity_ids |= lines
         # sudo: postings are the poster's own; what they brought about goes on in this interval
         postings = self.env["mrp.machine.posting"].sudo()
-        postings.search([("res_model", "=", self._name), ("res_id", "=", following.id)]).res_id = self.id
+        postings.search([("res_model", "=", self._name), ("res_id", "in", following.ids)]).res_id = self.id
         # Of a state that lasts still there is no end; empty reads as 0.
-        end = following.end_us or False
+        end = following[-1].end_us or False
         following.unlink()
         self.end_us = end
         self._schedule_projection()

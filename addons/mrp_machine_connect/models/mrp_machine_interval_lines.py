@@ -126,7 +126,7 @@ class MachineInterval(models.Model):
             },
         )
         others = self.browse([row[0] for row in self.env.cr.fetchall()])
-        return others.filtered(lambda other: other.machine_id.posting_mode == "automatic")
+        return others.filtered(lambda other: other.machine_id._posts())
 
     def _write_lines(self, env):
         """Make the time lines of this interval what they are to be, and return them in order."""

@@ -23,10 +23,9 @@ class MachineLedger(models.Model):
         help="The machine's unit, in which it is counted here. Empty: pieces.",
     )
     reject_booking = fields.Selection(
-        [("gross", "Quantity and scrap"), ("noted", "Noted only")],
+        related="production_id.machine_reject_booking",
         string="Rejects Are",
-        readonly=True,
-        help="How the rejects of the order are booked: as it was set on the machine with its first count, and the same "
+        help="How the rejects of the order are booked: as it was set on the machine that reported the first, and the same "
         "until its end.",
     )
     # Nine digits: a sum of ten thousand fractions is still right, and one of decimal numbers is exact.
@@ -55,7 +54,14 @@ class MachineLedger(models.Model):
         string="Rejects on Top",
         readonly=True,
         digits=(16, 9),
-        help="Those of them that became quantity in addition to what feeds the order; a total counter has them already.",
+        help="Those of them that became quantity in addition to what feeds the order; a total counter has them already. "
+        "Less than nothing where they are no quantity, and what feeds the order has them.",
+    )
+    beside = fields.Float(
+        string="Rejects Beside the Quantity",
+        readonly=True,
+        digits=(16, 9),
+        help="Rejects that are no part of the order's quantity, and took its components all the same.",
     )
     good_on_order = fields.Float(
         string="Good on the Order",
@@ -100,12 +106,14 @@ class MachineLedger(models.Model):
 
     _ledger_unique = models.UniqueIndex("(machine_id, production_id, COALESCE(workorder_id, 0))")
 
-    @api.depends("posted", "rejected", "added", "reject", "failed", "reject_booking", "machine_id.counting_role")
+    @api.depends(
+        "posted", "rejected", "added", "beside", "reject", "failed", "reject_booking", "machine_id.counting_role"
+    )
     def _compute_good_on_order(self):
         for row in self:
-            row.good_on_order = row.posted + row.added - row.rejected
+            row.good_on_order = row._fed() - row.rejected
             by_counter = row.failed if row.machine_id.counting_role == "part" else row.reject
-            row.rejects_shown = row.rejected if row.reject_booking == "gross" else by_counter
+            row.rejects_shown = by_counter if row.reject_booking == "noted" else row.rejected + row.beside
 
     @api.depends("good", "reject", "total", "cycle", "part", "machine_id.counting_role")
     def _compute_difference(self):
@@ -136,8 +144,6 @@ class MachineLedger(models.Model):
                 "machine_id": machine.id,
                 "production_id": production.id,
                 "workorder_id": workorder.id,
-                # One order has one way: rejects booked in two would be scrapped twice, or never.
-                "reject_booking": self[:1].reject_booking or ("noted" if self else machine.reject_booking),
                 "last_written": other.last_written,
                 "last_on_order": self[:1].last_on_order,
                 "kept_on_order": self[:1].kept_on_order,
@@ -146,11 +152,27 @@ class MachineLedger(models.Model):
 
     def _quantity_in(self, unit):
         """Return how much these rows fed to their order, rejects included, in a unit of the order's and not rounded."""
-        return sum(row._uom()._compute_quantity(row.posted + row.added, unit, round=False) for row in self)
+        return sum(row._uom()._compute_quantity(row._fed(), unit, round=False) for row in self)
+
+    def _fed(self):
+        """Return how much this row fed to its order, in its own unit.
+
+        Of rejects that are taken from a total counter, no more than it has counted by now: the counters are read in turn.
+        """
+        fed = self.posted + self.added
+        return max(fed, min(0.0, self.posted)) if self.added < 0 else fed
 
     def _rejected_in(self, unit):
         """Return how many rejects are part of that, in a unit of the order's and not rounded."""
         return sum(row._uom()._compute_quantity(row.rejected, unit, round=False) for row in self)
+
+    def _shown_in(self, unit):
+        """Return how many rejects there are, whatever became of them, in a unit of the order's and not rounded."""
+        return sum(row._uom()._compute_quantity(row.rejects_shown, unit, round=False) for row in self)
+
+    def _beside_in(self, unit):
+        """Return how many rejects took components beside that, in a unit of the order's and not rounded."""
+        return sum(row._uom()._compute_quantity(row.beside, unit, round=False) for row in self)
 
     def _uom(self):
         """Return the unit that a row counts in."""

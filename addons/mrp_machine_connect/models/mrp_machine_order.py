@@ -56,7 +56,7 @@ class Machine(models.Model):
                 order = self._change_of_loading(window, data)
             if order is None:
                 order = next((found for start, end, found in loaded if start <= at and (not end or end > at)), None)
-            if order is None and kind in COUNTS:
+            if order is None and (kind in COUNTS or kind == "quality.scrap"):
                 # The last piece of an order, and that it is complete, come at one and the same moment.
                 ended = self._loaded_until(first, last) if ended is None else ended
                 order = ended.get(at)

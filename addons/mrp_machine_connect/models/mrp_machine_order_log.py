@@ -8,14 +8,12 @@ import tempfile
 import zipfile
 from collections import Counter, defaultdict
 
-from markupsafe import Markup
-
 from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.tools import float_compare, html2plaintext, split_every
 
 from ..machine_connect.timestamps import timestamp
-from ..moments import microseconds_of
+from ..moments import microseconds_of, timestamp_of
 from ..quantities import number_text
 from .mrp_machine_event import OUTCOMES
 from .mrp_machine_explanation import counter_span
@@ -32,13 +30,12 @@ from .mrp_machine_order_log_columns import (
     MAPPING_COLUMNS,
     POSTING_COLUMNS,
 )
+from .mrp_machine_order_log_page import OrderLogPage
 
 #: Of the form of the file; an auditor's own programs read it by this.
 VERSION = 1
 #: So many rows are read at once, so that the memory does not grow with the order.
 BATCH = 2000
-#: So many postings are on the page for people; all of them are in postings.csv.
-SHOWN = 500
 #: What a spreadsheet would take for a formula (OWASP, CSV injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 #: The same moment in each file, so that the same facts make the same bytes: the first that a zip archive knows.
@@ -46,15 +43,6 @@ FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 #: The largest moment that there is, for what has not ended.
 LAST = 2**63 - 1
 GROUP = "mrp_machine_connect.group_supervisor"
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; width: 100%; margin: .5em 0 2em; }
-th, td { text-align: left; vertical-align: top; border-bottom: 1px solid #ddd; padding: .3em .6em .3em 0; overflow-wrap: anywhere; }
-td.n, th.n { text-align: right; white-space: nowrap; }
-.yes { color: #106b30; } .no { color: #a00; font-weight: bold; } .m { color: #666; }
-.w { overflow-x: auto; }
-"""
 
 
 class MachineOrderLog(models.AbstractModel):
@@ -124,7 +112,7 @@ class _Log:
             self._table("loadings.csv", LOADING_COLUMNS, self._loading_rows())
             self._table("counts.csv", COUNT_COLUMNS, self._count_rows())
             self._table("mapping_versions.csv", MAPPING_COLUMNS, self._mapping_rows())
-            page = self._page(corrections)
+            page = OrderLogPage(self, corrections).text()
             self._member("report.html", lambda text: text.write(page))
             manifest = {
                 "version": VERSION,
@@ -252,8 +240,8 @@ class _Log:
                     *(row[name] for name in EFFECT_COLUMNS[:8]),
                     pieces if row["quantity"] else "",
                     row["posting_id"],
-                    _time(row["create_date"]),
-                    _time(row["write_date"]),
+                    timestamp_of(row["create_date"]),
+                    timestamp_of(row["write_date"]),
                 )
 
     def _posting_rows(self):
@@ -271,7 +259,7 @@ class _Log:
                     self.said[key] += self.event_pieces[posting.id]
                 yield (
                     posting.id,
-                    _time(posting.create_date),
+                    timestamp_of(posting.create_date),
                     posting.machine_id.code,
                     posting.handler,
                     posting.kind or "",
@@ -279,8 +267,8 @@ class _Log:
                     before if posting.kind else "",
                     after if posting.kind else "",
                     posting.duration or "",
-                    _time(posting.occurred_from),
-                    _time(posting.occurred_to),
+                    timestamp_of(posting.occurred_from),
+                    timestamp_of(posting.occurred_to),
                     posting.workorder_id.display_name or "",
                     posting.res_model or "",
                     posting.res_id or "",
@@ -379,11 +367,11 @@ class _Log:
             state or "",
             quantity,
             unit or "",
-            _time(start),
-            _time(end),
+            timestamp_of(start),
+            timestamp_of(end),
             posting_id or "",
             record.create_uid.login or "",
-            _time(record.create_date),
+            timestamp_of(record.create_date),
         )
 
     def _change_rows(self):
@@ -393,7 +381,7 @@ class _Log:
         )
         for message in messages:
             who = message.author_id.name or message.email_from or ""
-            when, words = _time(message.date), html2plaintext(message.body or "").strip()
+            when, words = timestamp_of(message.date), html2plaintext(message.body or "").strip()
             changes = message.tracking_value_ids.sorted("id")
             if not changes:
                 yield (message.id, when, who, "", "", "", words)
@@ -407,17 +395,17 @@ class _Log:
                 loading.id,
                 loading.machine_id.code,
                 loading.workorder_id.display_name or "",
-                _time(loading.date_start),
-                _time(loading.date_end),
+                timestamp_of(loading.date_start),
+                timestamp_of(loading.date_end),
                 loading.user_id.login or "",
-                _time(loading.create_date),
+                timestamp_of(loading.create_date),
             )
 
-    def _ledgers(self):
+    def ledgers(self):
         return self.env["mrp.machine.ledger"].search([("production_id", "=", self.production.id)], order="id")
 
     def _count_rows(self):
-        for row in self._ledgers():
+        for row in self.ledgers():
             yield (
                 row.machine_id.code,
                 row.workorder_id.display_name or "",
@@ -437,7 +425,7 @@ class _Log:
                 yield (
                     version.machine_id.code,
                     version.version,
-                    _time(version.date),
+                    timestamp_of(version.date),
                     version.user_id.login or "",
                     version.changes or "",
                     _json(version.snapshot),
@@ -471,123 +459,6 @@ class _Log:
         self.files[name] = {"sha256": digesting.digest.hexdigest(), "bytes": digesting.size}
         if name.endswith(".csv"):
             self.files[name]["rows"] = count
-
-    # The page for people
-
-    def _page(self, corrections):
-        """Return the page that says in words and sums what the tables hold."""
-        _, order = self.env._, self.production
-        parts = [
-            _element("h1", _("What machines said on %s", order.display_name)),
-            _element("p", self._head_words()),
-            _element("h2", _("Does it add up?")),
-            self._sums(),
-            _element("h2", _("What became of the events")),
-            self._outcome_table(),
-        ]
-        if corrections:
-            parts += [_element("h2", _("Corrected by people")), self._correction_table(corrections)]
-        parts += [
-            _element("h2", _("What was booked")),
-            self._posting_table(),
-            _element("h2", _("How to check this file")),
-            _element("p", self._check_words()),
-        ]
-        return Markup(
-            '<!DOCTYPE html>\n<html lang="%s"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-            "<title>%s</title><style>%s</style></head><body>%s</body></html>\n"
-        ) % ((self.env.lang or "en")[:2], order.name, Markup(STYLE), Markup("\n").join(parts))
-
-    def _head_words(self):
-        _, order = self.env._, self.production
-        return _(
-            "%(product)s, %(quantity)s %(unit)s to make, of %(company)s. State: %(state)s. %(events)s events and "
-            "%(postings)s postings: all that was booked on the order, and all else that its machines said while it was "
-            "loaded. All times are UTC.",
-            product=order.product_id.display_name,
-            quantity=number_text(order.product_qty),
-            unit=order.product_uom_id.name,
-            company=order.company_id.name,
-            state=dict(order._fields["state"]._description_selection(self.env)).get(order.state, order.state),
-            events=len(self.event_ids),
-            postings=len(self.posting_ids),
-        )
-
-    def _sums(self):
-        """Return the table that holds against each other what events, postings and the machines' own books say."""
-        _ = self.env._
-        rows = []
-        for ledger in self._ledgers():
-            key = ledger.machine_id.id, ledger.workorder_id.id
-            booked, said = self.booked[key], self.said[key]
-            same = not float_compare(booked, said, precision_digits=3) and not float_compare(
-                booked, ledger.posted, precision_digits=3
-            )
-            rows.append(
-                (
-                    ledger.machine_id.name,
-                    (ledger.workorder_id or ledger.production_id).display_name,
-                    said,
-                    booked,
-                    ledger.posted,
-                    _element("span", _("yes") if same else _("no"), "yes" if same else "no"),
-                )
-            )
-        names = (_("Machine"), _("On"), _("By the events"), _("By the postings"), _("By the ledger"), _("The same"))
-        return _html_table(names, rows) if rows else _element("p", _("No machine counted on this order."))
-
-    def _outcome_table(self):
-        _ = self.env._
-        states = dict(self.env["mrp.machine.event.posting"]._fields["state"]._description_selection(self.env))
-        rows = []
-        for (handler, state), count in sorted(self.outcomes.items()):
-            model = self.env.get(f"mrp.machine.handler.{handler}")
-            rows.append((_("Log only") if model is None else model._title(), states[state], count))
-        return _html_table((_("Effect"), _("State"), _("Events")), rows)
-
-    def _correction_table(self, corrections):
-        _ = self.env._
-        names = (_("Who"), _("When"), _("Why"), _("Pieces"), _("Before"), _("After"))
-        return _html_table(
-            names, [(row[4] or row[3], row[2], row[5], row[7], row[13], row[14]) for row in corrections[:SHOWN]]
-        )
-
-    def _posting_table(self):
-        _ = self.env._
-        names = (_("Occurred"), _("Machine"), _("What Was Done"), _("Why There"), _("Before"), _("After"), _("Events"))
-        rows = [
-            (
-                _time(posting.occurred_to),
-                posting.machine_id.name,
-                posting.summary,
-                posting.explanation,
-                *(self.totals[posting.id] if posting.kind else ("", "")),
-                self.event_counts[posting.id],
-            )
-            for posting in self.env["mrp.machine.posting"].browse(self.posting_ids[:SHOWN])
-        ]
-        table = _html_table(names, rows)
-        if len(self.posting_ids) > SHOWN:
-            words = _(
-                "The first %(shown)s of %(all)s; postings.csv has them all.", shown=SHOWN, all=len(self.posting_ids)
-            )
-            return table + _element("p", words, "m")
-        return table
-
-    def _check_words(self):
-        words = self.env._(
-            "manifest.json has the SHA-256 of each file. events.csv has the log as it was received: its column digest was "
-            "made on arrival, and digest_check says whether the content still makes the same one. Each event has one row per "
-            "effect in effects.csv, never two; posting_id leads to postings.csv, and from there to documents.csv."
-        )
-        if self.not_reproduced:
-            return f"{words} " + self.env._(
-                "The digest of %s events is not reproduced; that is so as well where a machine was renamed since.",
-                self.not_reproduced,
-            )
-        return words
 
 
 class _Digesting(io.RawIOBase):
@@ -627,11 +498,6 @@ def _cell(value):
     return text
 
 
-def _time(moment):
-    """Return a moment of Odoo's as RFC 3339; nothing for none."""
-    return timestamp(microseconds_of(moment)) if moment else ""
-
-
 def _json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if value else ""
 
@@ -641,37 +507,13 @@ def _tracked(change, side):
     for kind in ("char", "text", "datetime", "float", "integer"):
         value = change[f"{side}_value_{kind}"]
         if value:
-            return _time(value) if kind == "datetime" else value
+            return timestamp_of(value) if kind == "datetime" else value
     return ""
 
 
 def _file_name(name):
     """Return the name of an order as part of a file's name."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
-
-
-def _element(tag, content, css=None):
-    if css:
-        return Markup(f'<{tag} class="%s">%s</{tag}>') % (css, content)
-    return Markup(f"<{tag}>%s</{tag}>") % content
-
-
-def _html_table(names, rows):
-    """Return a table; what is a number stands on the right."""
-    head = Markup().join(_element("th", name) for name in names)
-    body = Markup().join(
-        _element(
-            "tr",
-            Markup().join(
-                _element("td", number_text(value), "n")
-                if isinstance(value, int | float) and value is not False
-                else _element("td", value or "")
-                for value in row
-            ),
-        )
-        for row in rows
-    )
-    return Markup('<div class="w"><table><thead><tr>%s</tr></thead><tbody>%s</tbody></table></div>') % (head, body)
 
 
 class MrpProduction(models.Model):

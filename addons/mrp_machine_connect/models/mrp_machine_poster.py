@@ -14,7 +14,7 @@ from ..postings.outcome import LocksNeeded, Outcome
 _logger = logging.getLogger(__name__)
 
 #: Readings and sums of readings: they are looked at, and never become documents.
-TELEMETRY = ("meter.", "energy.", "process.")
+TELEMETRY = ("meter.", "process.")
 #: Seconds that a scheduled pass may take.
 CRON_BUDGET = 8.0
 #: Events of one machine in one transaction.
@@ -69,6 +69,7 @@ class MachinePoster(models.AbstractModel):
         )
         if ended:
             ended.write({"pause_until": False, "pause_reason": False})
+        self.env["mrp.machine"]._begin_planned()
         rows = self.env["mrp.machine.event.posting"]
         # A poster that saw the pause may have written its rows after the pause was over.
         waiting = rows.search([("state", "=", "waiting"), ("reason", "=", "paused")])
@@ -342,17 +343,35 @@ class MachinePoster(models.AbstractModel):
         }
 
     def _post_entries(self, handler, machine, entries, locked, again):
-        """Give the events of one handler their effects: grouped, and a group that fails falls apart."""
+        """Give the events of one handler their effects, as the machine's mode has it."""
         name = handler._handler_name()
-        if handler._touches_documents:
-            if machine.posting_mode == "observe":
+        if not handler._touches_documents:
+            self._post_automatic(handler, entries, locked, again)
+            return
+        for mode, theirs in machine._by_mode(entries).items():
+            if mode == "observe":
                 words = self.env._("The machine is only observed.")
-                self._note(name, entries.event_id.ids, "ignored", "observe", words)
-                return
-            if machine.is_paused:
+                self._note(name, theirs.event_id.ids, "ignored", "observe", words)
+            elif machine.is_paused:
                 words = self.env._("Posting is paused: %s", machine.pause_reason or machine.pause_until)
-                self._note(name, entries.event_id.ids, "waiting", "paused", words)
-                return
+                self._note(name, theirs.event_id.ids, "waiting", "paused", words)
+            elif mode == "automatic":
+                self._post_automatic(handler, theirs, locked, again)
+            else:
+                # One of _post_shadow and _post_propose.
+                getattr(self, f"_post_{mode}")(handler, machine, theirs, locked, again)
+
+    def _post_automatic(self, handler, entries, locked, again):
+        """Give the events of one handler their effects: grouped, and a group that fails falls apart."""
+        for group, ids in self._group(handler, entries, locked, again).items():
+            self._post_group(handler, group, entries.browse(ids), again)
+
+    def _group(self, handler, entries, locked, again):
+        """Return the events of one handler by the effect that they have together, and write down what has none.
+
+        :raise LocksNeeded: their effects touch products that are not locked
+        """
+        name = handler._handler_name()
         groups, refused = handler._groups(entries.with_env(handler.env))
         alike = defaultdict(list)
         for entry_id, error in refused.items():
@@ -366,8 +385,7 @@ class MachinePoster(models.AbstractModel):
             missing = set().union(*(handler._products(group) for group in groups)) - locked
             if missing:
                 raise LocksNeeded(missing)
-        for group, ids in groups.items():
-            self._post_group(handler, group, entries.browse(ids), again)
+        return groups
 
     def _post_group(self, handler, group, entries, again):
         """Post a group in a savepoint. When it fails it falls apart, so that only the guilty event does not pass."""

@@ -71,6 +71,10 @@ class Machine(models.Model):
                 interval._schedule_projection()
         self._join_time(first, last)
 
+    def _knows_setup(self, us):
+        """Return whether anything told of a setup up to a moment, in microseconds since 1970."""
+        return bool(self._setup_word(LAST_WORD, us, self.env["mrp.machine.event"]))
+
     def _setup_word(self, statement, us, news):
         """Return the event that a statement finds at a moment; empty where there is none."""
         self.env["mrp.machine.event.posting"].flush_model()

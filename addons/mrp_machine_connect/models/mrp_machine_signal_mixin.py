@@ -23,6 +23,9 @@ ROLES = [
     ("cycle", "Completed cycle"),
     ("alarm", "Alarm"),
     ("program", "Program"),
+    ("lot", "Lot"),
+    ("scan", "Scanner"),
+    ("operator", "Operator"),
     ("value", "Value only"),
 ]
 

@@ -228,13 +228,18 @@ class MachineSync(models.Model):
     @api.model
     def _sets_apart(self, machine):
         """Return whether any event of a machine that has an effect is booked later than with the next pass."""
-        return self._any_waits(machine.company_id.id, machine.id)
+        return self._any_waits(machine.company_id.id, machine.id, machine.consumption_way == "signal")
 
     @api.model
-    @tools.ormcache("company_id", "machine_id")
-    def _any_waits(self, company_id, machine_id):
+    @tools.ormcache("company_id", "machine_id", "is_measured")
+    def _any_waits(self, company_id, machine_id, is_measured):
         rules = self._rules(company_id, machine_id)
-        return any(_waits(rules[name]) for name in self._takers() if name in rules)
+        usual = None if is_measured else DEFAULTS[EVENT_TYPES["material.consumed"].sync]
+        # What is only compared need not be gathered, unless somebody wants that.
+        names = [
+            name for name in self._takers() if name in rules and (name, rules[name]) != ("material.consumed", usual)
+        ]
+        return any(_waits(rules[name]) for name in names)
 
     @api.model
     def _set_apart(self, machine):

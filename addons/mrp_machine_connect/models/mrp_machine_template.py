@@ -93,6 +93,8 @@ class MachineTemplate(models.Model):
                     "loss_id": code.loss_id.id,
                     "label": code.label,
                     "severity": code.severity,
+                    "scrap_tag_id": code.scrap_tag_id.id,
+                    "is_rework": code.is_rework,
                 }
                 for code in self.code_ids
                 if (code.kind, code.code) not in known
@@ -121,6 +123,7 @@ class MachineTemplate(models.Model):
                         "state": code.state or "",
                         "label": code.label or "",
                         "severity": code.severity,
+                        **code._exported_scrap_reason(),
                     }
                     for code in self.code_ids
                 ],
@@ -157,7 +160,10 @@ class MachineTemplate(models.Model):
                         fields.Command.create({key: value for key, value in signal.items() if key in known})
                         for signal in content["signals"]
                     ],
-                    "code_ids": [fields.Command.create(dict(code)) for code in content["codes"]],
+                    "code_ids": [
+                        fields.Command.create(self.env["mrp.machine.code"]._imported_scrap_reason(dict(code)))
+                        for code in content["codes"]
+                    ],
                 }
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

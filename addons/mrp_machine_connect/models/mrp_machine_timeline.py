@@ -89,11 +89,16 @@ class Machine(models.Model):
         domain.append(("start_us", ">=", first))
         if last:
             domain.append(("start_us", "<=", last))
-        for piece in timeline.search(domain, order="start_us"):
-            if kept and kept._is_alike(piece):
-                kept._take_in(piece)
-            else:
-                kept = piece
+        pieces = timeline.search(domain, order="start_us")
+        standings = (kept | pieces)._standings()
+        run = kept
+        for piece in pieces:
+            if run and run[-1]._is_alike(piece, standings):
+                run += piece
+                continue
+            run[:1]._take_in(run[1:])
+            run = piece
+        run[:1]._take_in(run[1:])
 
     def _divide_time(self, interval):
         """Cut an interval of the timeline where another order was loaded within it, and give each part its own.

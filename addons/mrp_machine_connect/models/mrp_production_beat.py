@@ -61,6 +61,14 @@ class MrpProduction(models.Model):
             return 0.0
         return max(0.0, unit.round(self.qty_producing - self.qty_produced, rounding_method="HALF-UP"))
 
+    def _last_entered(self):
+        """Return when something of an order entered stock last (naive UTC), or else when the order began."""
+        self.ensure_one()
+        finished = self.move_finished_ids.filtered(
+            lambda move: move.state == "done" and move.product_id == self.product_id
+        )
+        return max(finished.mapped("date"), default=self.date_start)
+
     def _in_stock_words(self, quantity):
         """Return in words why an order cannot have made so little, or None."""
         self.ensure_one()
@@ -155,7 +163,12 @@ class MrpProduction(models.Model):
         :param float least: of the order that was made, in its unit
         """
         moves = self.move_raw_ids.filtered(
-            lambda move: move.state not in CLOSED and move.manual_consumption and not move.picked
+            lambda move: (
+                move.state not in CLOSED
+                and move.manual_consumption
+                # MRP picks what is open of a step that is finished; pieces of it may come after that.
+                and (not move.picked or move.workorder_id.state == "done" and not move._is_told())
+            )
         )
         for move in moves.filtered("product_uom_qty"):
             step = move.workorder_id.filtered(lambda step: step.state == "done")
@@ -181,44 +194,6 @@ class MrpProduction(models.Model):
                 )[:1]
         (rest & self.move_raw_ids)._action_assign()
         return moves.filtered(lambda move: move.state == "done") - before
-
-    def _scrap_rejects(self):
-        """Scrap the rejects that are in stock: one scrap for all of them.
-
-        :return: the scrap, empty where none is due; it is still a draft where they are not there any more
-        """
-        self.ensure_one()
-        scraps, due = self.env["stock.scrap"], self._scrap_due()
-        if self.product_uom_id.is_zero(due):
-            return scraps
-        finished = self.move_finished_ids.filtered(
-            lambda move: move.state == "done" and move.product_id == self.product_id
-        )
-        scrap = scraps.create(
-            {
-                "product_id": self.product_id.id,
-                "product_uom_id": self.product_uom_id.id,
-                "scrap_qty": due,
-                "production_id": self.id,
-                "company_id": self.company_id.id,
-                "origin": self.name,
-                "location_id": self._rejects_lie_in(finished, due).id,
-            }
-        )
-        # Of what it returns only a state tells: it may be a question to a person.
-        scrap.action_validate()
-        return scrap
-
-    def _rejects_lie_in(self, finished, quantity):
-        """Return where of a product that entered stock so much lies; the latest place first."""
-        places = finished.sorted("id", reverse=True).move_line_ids.location_dest_id or self.location_dest_id
-        quants = self.env["stock.quant"].sudo()  # sudo: stock asks itself in this way
-        wanted = self.product_uom_id._compute_quantity(quantity, self.product_id.uom_id)
-        for place in places:
-            there = quants.search([("product_id", "=", self.product_id.id), ("location_id", "=", place.id)])
-            if self.product_id.uom_id.compare(sum(there.mapped("quantity")), wanted) >= 0:
-                return place
-        return places[:1]
 
     # At the close
 
@@ -249,9 +224,9 @@ class MrpProduction(models.Model):
     def _decide_scrap(self):
         """Let the rejects of closed orders leave stock, in a transaction of their own."""
         for production in self.filtered(lambda production: production.state == "done"):
-            rows = production._machine_rows().filtered("rejected")
-            if rows and not production.product_uom_id.is_zero(production._scrap_due()):
-                machine = rows.sorted("rejected")[-1:].machine_id
+            rows = production._machine_rows().filtered(lambda row: row.rejected or row.beside)
+            if rows and production._has_scrap_due():
+                machine = rows.sorted(lambda row: row.rejected + row.beside)[-1:].machine_id
                 machine._decide_stock(production, fields.Datetime.now(), "close")
 
 

@@ -42,8 +42,7 @@ class MrpProduction(models.Model):
         """
         if words := self._late_refusal(moment):
             raise Waiting("late_refused", words)
-        tracked = (self.product_id | self.move_raw_ids.product_id).filtered(lambda product: product.tracking != "none")
-        if tracked:
+        if tracked := self._late_untold():
             raise Waiting(
                 "late_tracked",
                 self.env._(
@@ -53,6 +52,11 @@ class MrpProduction(models.Model):
                     products=", ".join(tracked.mapped("display_name")),
                 ),
             )
+
+    def _late_untold(self):
+        """Return the products that are tracked and of whose late pieces nobody said which lots they are."""
+        products = self.product_id | self.move_raw_ids.product_id
+        return products.filtered(lambda product: product.tracking != "none")
 
     # What was moved
 

@@ -1,13 +1,28 @@
 from . import (
     mrp_machine_handler,
+    mrp_machine_handler_consumption,
+    mrp_machine_handler_energy,
+    mrp_machine_handler_lot,
+    mrp_machine_handler_material,
+    mrp_machine_handler_operator,
     mrp_machine_handler_order_finish,
     mrp_machine_handler_order_loading,
     mrp_machine_handler_order_start,
     mrp_machine_handler_production_count,
+    mrp_machine_handler_production_count_by_hand,
     mrp_machine_handler_production_count_late,
     mrp_machine_handler_production_count_limits,
+    mrp_machine_handler_production_count_lot,
+    mrp_machine_handler_production_count_scrap,
+    mrp_machine_handler_scan,
+    mrp_machine_handler_scrap,
     mrp_machine_handler_setup,
     mrp_machine_handler_state_interval,
+    mrp_machine_handler_state_interval_known,
     mrp_machine_handler_stock_beat,
+    mrp_machine_handler_stock_beat_lot,
+    mrp_machine_handler_stock_beat_material,
     mrp_machine_handler_work_time,
 )
+
+from . import mrp_machine_handler_shadow  # isort: skip  # it extends what the others define

@@ -150,21 +150,21 @@ class MachineHandlerProductionCount(models.AbstractModel):
     @api.model
     def _may_add(self, production, machine, kind, column, role):
         """Return whether pieces that do not feed an order become part of its quantity: as rejects, counted or derived."""
-        if self._way(production, machine) != "gross":
+        way = self._way(production, machine)
+        if way == "noted":
             return False
         if kind == "reject":
-            # Where they are part of the count already, the steps that follow are still to know of them.
-            return role in WITHOUT_REJECTS or len(production._steps()) > 1
+            # Where they are part of the count already, the steps that follow are still to know of them; and where they are
+            # no quantity, the quantity or the components are to do without them.
+            return way != "gross" or role in WITHOUT_REJECTS or len(production._steps()) > 1
         return (
             column == "total" and role == "good" and machine._counts_here() and machine._derives_rejects() is not False
         )
 
     @api.model
     def _way(self, production, machine):
-        """Return how the rejects of an order are booked: as it was with its first count."""
-        # sudo: the ledger is the poster's own; people only read it
-        first = self.env["mrp.machine.ledger"].sudo().search([("production_id", "=", production.id)], limit=1)
-        return (first.reject_booking or "noted") if first else machine.reject_booking
+        """Return how the rejects of an order are booked: as its first one was."""
+        return production.machine_reject_booking or machine.reject_booking
 
     @api.model
     def _unit(self, machine, production, workorder, role, code):
@@ -172,7 +172,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         units = self.env["uom.uom"]
         if code:
             return units._of_code(code)
-        # sudo: see _way; and whoever posts need not be allowed to see signals
+        # sudo: the ledger is the poster's own, people only read it; and whoever posts need not be allowed to see signals
         ledger = self.env["mrp.machine.ledger"].sudo()
         row = ledger.search([("machine_id", "=", machine.id), ("production_id", "=", production.id)])
         row = row.filtered(lambda row: row.workorder_id == workorder and row.uom_id)
@@ -202,8 +202,6 @@ class MachineHandlerProductionCount(models.AbstractModel):
                     product.display_name,
                 ),
             )
-        if product.tracking == "serial":
-            raise Waiting("serial", self.env._("%s is tracked by serial number, one a piece.", product.display_name))
         if counted_in is None:
             counted_in = self._piece_unit()
         if counted_in and counted_in._has_common_reference(order_unit):
@@ -258,11 +256,13 @@ class MachineHandlerProductionCount(models.AbstractModel):
         values = {column: ledger[column] + pieces for column, pieces in sums.items()}
         changed = self._rejects(ledger, machine, role, kind, sums, values)
         counted = [value for column, value in values.items() if column != "adjusted"]
-        if any(value < 0 for value in (*counted, changed.get("rejected", 0.0))):
+        if any(value < 0 for value in (*counted, changed.get("rejected", 0.0), changed.get("beside", 0.0))):
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
         if kind == "good":
             changed["posted"] = ledger.posted + sum(sums.values())
-        fewer = changed.get("rejected", ledger.rejected) < ledger.rejected
+        fewer = any(changed.get(name, ledger[name]) < ledger[name] for name in ("rejected", "beside"))
+        if kind == "reject" or {"rejected", "beside"} & changed.keys():
+            production._keep_reject_booking(self._way(production, machine))
         ledger.write({**values, **changed})
         if fewer:
             self._check_scrapped(production, ledgers)
@@ -313,14 +313,17 @@ class MachineHandlerProductionCount(models.AbstractModel):
 
     @api.model
     def _rejects(self, ledger, machine, role, kind, sums, values):
-        """Return what counts change of the rejects that are part of the order's quantity: values of the ledger's row.
+        """Return what counts change of the rejects that took components: values of the ledger's row.
 
-        Where only a total and a good counter are read, rejects are what the total has more.
+        They are part of the order's quantity, or beside it. Where only a total and a good counter are read, rejects are
+        what the total has more.
         """
-        if ledger.reject_booking != "gross" or not (kind == "reject" or machine._counts_here()):
+        way = self._way(ledger.production_id, machine)
+        if way == "noted" or not (kind == "reject" or machine._counts_here()):
             return {}
+        place = "rejected" if way == "gross" else "beside"
         counts = {name: values.get(name, ledger[name]) for name in COLUMNS}
-        if kind == "good" and not counts["total"] and ledger.rejected == counts["reject"]:
+        if kind == "good" and not counts["total"] and ledger[place] == counts["reject"]:
             return {}  # nothing to derive rejects from
         derives = machine._derives_rejects()
         if derives is None:
@@ -330,20 +333,25 @@ class MachineHandlerProductionCount(models.AbstractModel):
         elif kind == "reject":
             column = self._reject_column(role)
             # What was derived until a reject counter spoke is what it counts as well.
-            derived = ledger.rejected - ledger[column] if not ledger[column] else 0.0
-            rejected = ledger.rejected - derived + sums[column]
+            derived = ledger[place] - ledger[column] if not ledger[column] else 0.0
+            rejected = ledger[place] - derived + sums[column]
         else:
             return {}
-        if float_is_zero(rejected - ledger.rejected, precision_digits=9):
+        more = rejected - ledger[place]
+        if float_is_zero(more, precision_digits=9):
             return {}
-        changed = {"rejected": rejected}
-        if role in WITHOUT_REJECTS:
-            changed["added"] = ledger.added + rejected - ledger.rejected
+        changed = {place: rejected}
+        if way == "gross" and role in WITHOUT_REJECTS:
+            changed["added"] = ledger.added + more
+        elif way != "gross" and role not in WITHOUT_REJECTS:
+            changed["added"] = ledger.added - more
         return changed
 
     @api.model
     def _check_scrapped(self, production, ledgers):
-        """Refuse to take back rejects that are scrapped already."""
+        """Refuse to take back rejects that are scrapped already, themselves or by their components."""
+        if words := production._scrapped_beyond_words():
+            raise Waiting("scrapped", words)
         unit, scrapped = production.product_uom_id, production._machine_scrapped()
         if unit.compare(scrapped, 0.0) > 0 and unit.compare(ledgers._rejected_in(unit), scrapped) < 0:
             raise Waiting(
@@ -376,6 +384,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
         }
         if kind == "good":
             return _("%(pieces)s on %(order)s, now %(total)s", **words)
+        if production.machine_reject_booking not in ("gross", False):
+            return _("%(pieces)s rejected on %(order)s, which has %(total)s without them", **words)
         if kind == "reject":
             return _("%(pieces)s rejected on %(order)s, now %(total)s with rejects", **words)
         return _("%(pieces)s in total compared on %(order)s, now %(total)s with rejects", **words)
@@ -417,6 +427,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
         machine._check_quantity(production, workorder, total)
         self._write_total(production, workorder, total, kept, events[:1].occurred)
+        if production.machine_reject_booking == "net":
+            production._use_for_rejects(pick=False)
         if not float_is_zero(by_hand, precision_digits=6):
             ledger.by_hand += by_hand
         here.last_written = total

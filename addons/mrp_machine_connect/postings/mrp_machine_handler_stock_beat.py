@@ -50,17 +50,18 @@ class MachineHandlerStockBeat(models.AbstractModel):
         self._check(production)
         moves = production._enter_stock()
         moves._date_at(moment)
-        # What is tracked is scrapped by its lot, which nobody told; what cannot be scrapped now is so at the close.
-        scrap = production._scrap_rejects() if production.product_id.tracking == "none" else None
-        if scrap and scrap.state != "done":
-            scrap.unlink()
-        self._date_scrap(scrap, moment)
+        # What cannot be scrapped now is so at the close, for it is not there, or nobody told of which lot it is.
+        scraps = production._scrap_rejects()
+        drafts = scraps.filtered(lambda scrap: scrap.state != "done")
+        scraps -= drafts
+        drafts.unlink()
+        self._date_scraps(scraps, moment)
         words = self.env._(
             "%(quantity)s of %(order)s into stock", quantity=number_text(entered), order=production.display_name
         )
-        if scrap:
+        if scraps:
             words = self.env._(
-                "%(entered)s, %(scrapped)s scrapped", entered=words, scrapped=number_text(scrap.scrap_qty)
+                "%(entered)s, %(scrapped)s scrapped", entered=words, scrapped=scraps._machine_words(production)
             )
         posting = self._posting(
             rows,
@@ -69,7 +70,7 @@ class MachineHandlerStockBeat(models.AbstractModel):
             production_id=production.id,
             explanation=self._explanation(rows.event_id[-1:], production),
         )
-        self._link(posting, moves, scrap)
+        self._link(posting, moves, scraps)
         return posting
 
     @api.model
@@ -91,57 +92,80 @@ class MachineHandlerStockBeat(models.AbstractModel):
     @api.model
     def _scrap_at_close(self, production, rows):
         """Scrap the rejects of an order that was closed, at the time at which the last of it entered stock."""
-        if not production._scrap_due():
+        if not production._has_scrap_due():
             raise Ignored("nothing_due", self.env._("No reject of %s is still in stock.", production.display_name))
-        if production.product_id.tracking != "none":
-            raise Waiting(
-                "scrap_tracked",
-                self.env._(
-                    "%(quantity)s rejects of %(order)s are to be scrapped, and nobody said of which lot of %(product)s.",
-                    quantity=number_text(production._scrap_due()),
-                    order=production.display_name,
-                    product=production.product_id.display_name,
-                ),
-            )
         finished = production.move_finished_ids.filtered(
             lambda move: move.state == "done" and move.product_id == production.product_id
         )
-        scrap = production._scrap_rejects()
-        if scrap.state != "done":
-            raise Waiting(
-                "scrap_missing",
-                self.env._(
-                    "%(quantity)s rejects of %(order)s are to be scrapped, and are no longer in %(location)s.",
-                    quantity=number_text(scrap.scrap_qty),
-                    order=production.display_name,
-                    location=scrap.location_id.display_name,
-                ),
+        scraps = production._scrap_rejects()
+        for scrap in scraps.filtered(lambda scrap: scrap.state != "done"):
+            raise self._not_scrapped(production, scrap)
+        self._date_scraps(scraps, max(finished.mapped("date"), default=rows.event_id[-1:].occurred))
+        if scraps:
+            words = self.env._(
+                "%(quantity)s of %(order)s scrapped",
+                quantity=scraps._machine_words(production),
+                order=production.display_name,
             )
-        self._date_scrap(scrap, max(finished.mapped("date")))
+        else:
+            words = self.env._("Why pieces of %s were scrapped", production.display_name)
         posting = self._posting(
             rows,
-            self.env._(
-                "%(quantity)s of %(order)s scrapped",
-                quantity=number_text(scrap.scrap_qty),
-                order=production.display_name,
-            ),
-            scrap,
+            words,
+            scraps if len(scraps) == 1 else production,
             production_id=production.id,
             explanation=self._explanation(rows.event_id[-1:], production),
         )
-        self._link(posting, self.env["stock.move"], scrap)
+        self._link(posting, self.env["stock.move"], scraps)
         return posting
 
     @api.model
-    def _date_scrap(self, scrap, moment):
-        if scrap:
-            scrap.date_done = moment
-            scrap.move_ids._date_at(moment)
+    def _not_scrapped(self, production, scrap):
+        """Return why rejects could not be scrapped, as a Waiting.
+
+        :param scrap: the draft that was made of them
+        """
+        product = scrap.product_id
+        words = {
+            "quantity": number_text(scrap.scrap_qty),
+            "order": production.display_name,
+            "product": product.display_name,
+            "location": scrap.location_id.display_name,
+        }
+        _ = self.env._
+        if product.tracking != "none" and not scrap.lot_id:
+            if product == production.product_id:
+                said = _(
+                    "%(quantity)s rejects of %(order)s are to be scrapped, and nobody said of which lot of %(product)s.",
+                    **words,
+                )
+            else:
+                said = _(
+                    "%(quantity)s of %(product)s are to be scrapped for rejects of %(order)s, and nobody said of which lot.",
+                    **words,
+                )
+            return Waiting("scrap_tracked", said)
+        if product == production.product_id:
+            said = _(
+                "%(quantity)s rejects of %(order)s are to be scrapped, and are no longer in %(location)s.", **words
+            )
+        else:
+            said = _(
+                "%(quantity)s of %(product)s are to be scrapped for rejects of %(order)s, and are not in %(location)s.",
+                **words,
+            )
+        return Waiting("scrap_missing", said)
 
     @api.model
-    def _link(self, posting, moves, scrap):
+    def _date_scraps(self, scraps, moment):
+        if scraps:
+            scraps.date_done = moment
+            scraps.move_ids._date_at(moment)
+
+    @api.model
+    def _link(self, posting, moves, scraps):
         """Let what was moved name the posting that moved it."""
-        moves |= scrap.move_ids if scrap else moves
+        moves |= scraps.move_ids
         # sudo: nobody writes by hand which posting made a move
         moves.sudo().machine_posting_id = posting
 

@@ -7,6 +7,7 @@ booked, and how the events arrived. All others run with ``--full``.
 What is true of a case is said here, by arithmetic alone: from what the machines made, never from what was booked.
 """
 
+import random
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -21,6 +22,14 @@ DIMENSIONS = {
 }
 #: The dimensions of which each three values meet, beside each two of any others.
 TOGETHER = ("made", "beat", "delivery")
+#: What the books hold beside quantities: how the product is tracked, and who says which lots or serial numbers there are.
+BOOKS = {
+    **DIMENSIONS,
+    "tracking": ("none", "lot", "serial"),
+    "lots": ("machine", "scan", "sequence"),
+}
+#: Those of them of which each combination is one; of the others there is any value.
+BOOKED = ("tracking", "lots", "beat", "delivery")
 #: The same with how stock is valued; only where that is known is it one.
 COSTED = {**DIMENSIONS, "costing": ("standard", "average", "fifo")}
 
@@ -48,6 +57,8 @@ class Case(NamedTuple):
     beat: str
     delivery: str
     costing: str = ""
+    tracking: str = "none"
+    lots: str = ""
 
     @property
     def name(self):
@@ -58,7 +69,8 @@ class Case(NamedTuple):
         """
         orders = "1_work_order" if self.workorders == 1 else f"{self.workorders}_work_orders"
         steps = "1_step" if self.steps == 1 else f"{self.steps}_steps"
-        words = (orders, steps, self.made, self.consumption, self.beat, self.delivery, self.costing)
+        books = f"{self.tracking}_by_{self.lots}" if self.lots else ""
+        words = (orders, steps, self.made, self.consumption, self.beat, self.delivery, self.costing, books)
         return "_".join(filter(None, words))
 
     # What is true
@@ -73,6 +85,16 @@ class Case(NamedTuple):
         return self.good + REJECTS
 
     @property
+    def second_lot(self):
+        """Return with which piece, counted from 0, the second lot begins: in the midst of what was made."""
+        return self.gross // 2
+
+    @property
+    def rejected(self):
+        """Return which pieces are bad ones, counted from 0: one of each lot."""
+        return {2, self.gross - 2}
+
+    @property
     def minutes(self):
         """Return for how long each machine ran: one cycle for each piece that went through it."""
         return self.gross * CYCLE // 60
@@ -82,6 +104,19 @@ def every_case(dimensions=None):
     """Return all cases there are."""
     dimensions = dimensions or DIMENSIONS
     return [Case(**dict(zip(dimensions, values, strict=True))) for values in product(*dimensions.values())]
+
+
+def booked_cases():
+    """Return cases in which all meet of what the books hold, and of everything else any value."""
+    others = {name: values for name, values in BOOKS.items() if name not in BOOKED}
+    chance = random.Random(0)  # the same cases each time
+    return [
+        Case(
+            **dict(zip(BOOKED, values, strict=True)),
+            **{name: chance.choice(choices) for name, choices in others.items()},
+        )
+        for values in product(*(BOOKS[name] for name in BOOKED))
+    ]
 
 
 def combinations_of(dimensions, together=TOGETHER):

@@ -18,6 +18,10 @@ ENDINGS = {
     "over": {"order_finish": "signal", "order_remainder": "short"},
     "early": {"order_finish": "signal", "order_remainder": "backorder"},
 }
+#: The GTIN on labels of the tracked products.
+GTIN = {"lot": "04006381333931", "serial": "05901234123457"}
+#: Names of the two lots, where somebody outside of Odoo gives them.
+LOTS = ("LA", "LB")
 #: Events in one delivery.
 CHUNK = 4
 
@@ -67,6 +71,18 @@ class MatrixCommon(PostingFaults):
                 for number in (1, 2, 3)
             )
         )
+        cls.products = {"none": cls.product}
+        for tracking, gtin in GTIN.items():
+            sequence = cls.env["ir.sequence"].create({"name": tracking, "prefix": "N", "padding": 4})
+            cls.products[tracking] = cls.env["product.product"].create(
+                {
+                    "name": f"Bracket by {tracking}",
+                    "is_storable": True,
+                    "tracking": tracking,
+                    "barcode": gtin,
+                    "lot_sequence_id": sequence.id,
+                }
+            )
         quants = cls.env["stock.quant"]
         for steps, warehouse in cls.warehouses.items():
             for component in (cls.component_a, cls.component_b):
@@ -78,6 +94,7 @@ class MatrixCommon(PostingFaults):
 
     def run_case(self, case):
         """Let a case happen, and compare all that was booked with what is true of it."""
+        self.product = self.products[case.tracking]
         order = self.order_of(case)
         fed = self.load(case, order)
         self.bring_components(order)
@@ -126,6 +143,8 @@ class MatrixCommon(PostingFaults):
 
     def settings_of(self, case, last):
         settings = {"reject_booking": "gross", "late_booking": "correct"}
+        if last and case.lots:
+            settings |= {"lot_source": case.lots, "counting_role": "part" if self.by_parts(case) else "good"}
         ending = ENDINGS[case.made if case.delivery != "after_close" or case.made != "equal" else "over"]
         if not last and case.made != "under":
             settings["order_finish"] = "signal"
@@ -141,12 +160,18 @@ class MatrixCommon(PostingFaults):
         when they are through with the order.
         """
         is_last = number >= case.workorders - 1
-        rejects = {2, case.gross - 2} if is_last else set()
+        rejects = case.rejected if is_last else set()
         said = [self.state("running", number)]
         counted = {"good": 0, "reject": 0}
         for piece in range(case.gross):
-            kind = "reject" if piece in rejects else "good"
-            said.append(self.count(1, seconds=(piece + 1) * matrix.CYCLE + number, kind=kind, before=counted[kind]))
+            kind, moment = "reject" if piece in rejects else "good", (piece + 1) * matrix.CYCLE + number
+            if is_last:
+                said += self.names(case, piece, moment)
+            if is_last and self.by_parts(case):
+                status = "FAIL" if kind == "reject" else "PASS"
+                said.append(self.event("production.part_completed", moment, {"serial": f"S{piece}", "status": status}))
+            else:
+                said.append(self.count(1, seconds=moment, kind=kind, before=counted[kind]))
             counted[kind] += 1
         # A moment after the last piece: where that closes the order, what follows is nobody's any more.
         said.append(self.state("idle", case.gross * matrix.CYCLE + number))
@@ -155,6 +180,27 @@ class MatrixCommon(PostingFaults):
                 self.event("production.order_completed", case.gross * matrix.CYCLE + number, {"order": order.name})
             )
         return said
+
+    def by_parts(self, case):
+        """Return whether the last machine says of each piece its serial number and whether it passed."""
+        return (case.tracking, case.lots) == ("serial", "machine")
+
+    def names(self, case, piece, moment):
+        """Return what is said just before a piece is made of the lot that it is of, or of its own number."""
+        number = (0, case.second_lot).index(piece) if piece in (0, case.second_lot) else None
+        match case.tracking, case.lots:
+            case "serial", "scan":
+                return [self.scan(case, moment - 1, {"21": f"S{piece}"})]
+            case "lot", "scan" if number is not None:
+                return [self.scan(case, moment - 1, {"10": LOTS[number]})]
+            case "lot", _other if number is not None and (case.lots == "machine" or number):
+                return [self.event("material.lot_changed", moment - 1, {"value": LOTS[number]})]
+        return []
+
+    def scan(self, case, seconds, elements):
+        elements = {"01": GTIN[case.tracking], **elements}
+        value = "".join(f"({identifier}){text}" for identifier, text in elements.items())
+        return self.event("identity.scan", seconds, {"value": value, "elements": elements})
 
     def arrival(self, case, events):
         """Return what arrives before the order is closed and what arrives after, in the order in which it does."""
@@ -235,6 +281,7 @@ class MatrixCommon(PostingFaults):
         self.assertEqual(order.state, "done", "the order is closed, and no question is left open")
         self.assertEqual(self.stock(case), self.true_stock(case))
         self.assertEqual(self.moved(order), self.true_moves(case))
+        self.compare_lots(case, order)
         self.compare_counts(case, order, fed)
         self.compare_times(case, order, fed)
         self.compare_remainder(case, order)
@@ -296,15 +343,48 @@ class MatrixCommon(PostingFaults):
             (self.product.name, "inventory"): float(matrix.REJECTS),
         }
 
+    def compare_lots(self, case, order):
+        """Compare how much of each lot is in stock and was scrapped, and that all that was used is in one of them."""
+        if case.tracking == "none":
+            return
+        places = self.env["stock.location"].search(
+            [("id", "child_of", self.warehouses[case.steps].view_location_id.id), ("usage", "=", "internal")]
+        )
+        stock, scrapped = {}, {}
+        for quant in self.env["stock.quant"].search(
+            [("location_id", "in", places.ids), ("product_id", "=", self.product.id)]
+        ):
+            stock[quant.lot_id] = stock.get(quant.lot_id, 0.0) + quant.quantity
+        for line in order.scrap_ids.move_ids.move_line_ids:
+            scrapped[line.lot_id] = scrapped.get(line.lot_id, 0.0) + line.quantity
+        found = [{lot.name: quantity for lot, quantity in lots.items() if quantity} for lots in (stock, scrapped)]
+        self.assertGreaterEqual(min(stock.values()), 0.0, "there is never less than nothing of a lot")
+        if case.tracking == "serial":
+            true = [{f"S{piece}": 1.0 for piece in pieces} for pieces in (self.good_pieces(case), case.rejected)]
+        else:
+            before = sum(piece < case.second_lot for piece in self.good_pieces(case))
+            true = [dict(zip(LOTS, (float(before), float(case.good - before)), strict=True)), dict.fromkeys(LOTS, 1.0)]
+        if case.lots == "sequence" or (case.tracking == "serial" and case.lots == "scan"):
+            # Which number a piece has is of no matter, so long as it has one.
+            found, true = ([sorted(lots.values()) for lots in several] for several in (found, true))
+        self.assertEqual(found, true)
+        made = order.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
+        used = order.move_raw_ids.filtered(lambda move: move.state == "done").move_line_ids
+        self.assertEqual(made.consume_line_ids, used, "what was used leads to what it became")
+        self.assertEqual(used.produce_line_ids, made, "and what was made to what it is of")
+
+    def good_pieces(self, case):
+        return [piece for piece in range(case.gross) if piece not in case.rejected]
+
     def compare_counts(self, case, order, fed):
         """Compare what the ledger, the work orders and the machines show."""
         for machine in fed:
             ledger = machine.ledger_ids.filtered(lambda row: row.production_id == order)
             is_last = machine == fed[-1]
-            self.assertEqual(
-                (ledger.good, ledger.reject, ledger.by_hand),
-                (case.good, matrix.REJECTS, 0) if is_last else (case.gross, 0, 0),
-            )
+            counted = (ledger.good, ledger.reject, ledger.by_hand)
+            if is_last and self.by_parts(case):
+                counted = (ledger.part, ledger.failed, ledger.by_hand)
+            self.assertEqual(counted, (case.good, matrix.REJECTS, 0) if is_last else (case.gross, 0, 0))
         for workorder in order.workorder_ids:
             self.assertEqual((workorder.state, workorder.qty_produced), ("done", case.gross))
 

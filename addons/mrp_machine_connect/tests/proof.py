@@ -12,6 +12,7 @@ WITH event AS (
 ), told AS (
     SELECT posting_id,
            sum(CASE WHEN type = 'production.cycle_completed' THEN coalesce((data->>'qty')::numeric, 1)
+                    WHEN type = 'quality.scrap' THEN (data->>'qty')::numeric
                     ELSE (data->>'delta')::numeric END) AS pieces
       FROM effect WHERE handler = 'production_count' AND state = 'posted' GROUP BY posting_id
 )
@@ -44,6 +45,15 @@ SELECT 'a ledger that fed another number of pieces than was posted', ledger.id F
         WHERE posting.machine_id = ledger.machine_id AND posting.production_id = ledger.production_id
           AND posting.workorder_id IS NOT DISTINCT FROM ledger.workorder_id AND posting.handler = 'production_count'
           AND posting.kind = 'good')) > 0.0001
+UNION ALL
+SELECT 'a reason of other pieces than were told for it', reject.id FROM mrp_machine_reject reject
+ WHERE reject.machine_id = ANY(%(machines)s) AND abs((
+       SELECT sum(same.quantity) FROM mrp_machine_reject same
+        WHERE same.machine_id = reject.machine_id AND same.production_id = reject.production_id
+          AND same.workorder_id IS NOT DISTINCT FROM reject.workorder_id) - (
+       SELECT coalesce(sum(posting.quantity), 0) FROM posting
+        WHERE posting.machine_id = reject.machine_id AND posting.production_id = reject.production_id
+          AND posting.workorder_id IS NOT DISTINCT FROM reject.workorder_id AND posting.handler = 'scrap')) > 0.0001
 UNION ALL
 SELECT 'an event that is still queued', event.id FROM event
   JOIN mrp_machine_queue queue ON queue.event_id = event.id

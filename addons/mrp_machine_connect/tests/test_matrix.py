@@ -24,3 +24,23 @@ class TestMatrix(MatrixCommon):
 @as_tests([case for case in matrix.every_case() if case not in set(matrix.chosen_cases())])
 class TestWholeMatrix(MatrixCommon):
     """All the others."""
+
+
+BOOKED = matrix.chosen_cases(matrix.BOOKS, together=())
+
+
+@tagged("post_install", "-at_install")
+@as_tests(BOOKED)
+class TestBooksMatrix(MatrixCommon):
+    """The same with lots and serial numbers, from wherever they come."""
+
+    def test_each_value_meets_each_of_another_dimension(self):
+        for wanted in matrix.combinations_of(matrix.BOOKS, together=()):
+            met = [case for case in BOOKED if all(getattr(case, name) == value for name, value in wanted)]
+            self.assertTrue(met, f"no case in which {dict(wanted)} meet")
+
+
+@tagged("post_install", "-at_install", "full")
+@as_tests([case for case in matrix.booked_cases() if case not in set(BOOKED)])
+class TestWholeBooksMatrix(MatrixCommon):
+    """All the others."""

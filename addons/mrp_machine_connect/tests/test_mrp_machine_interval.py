@@ -346,19 +346,19 @@ class TestMachineInterval(MachineConnectCommon):
 
         self.assertEqual(self.machine.state, "running")
 
-    def test_a_state_released_for_the_timeline_alone_is_not_booked_yet(self):
+    def test_a_state_is_held_once_and_released_for_all_its_effects(self):
         held = self.receive(self.machine, self.hold(self.state("fault", 0)))
-        self.post()
-        self.rows(held, "state_interval").action_release()
         self.receive(self.machine, self.state("off", 600))
         self.post()
         self.extend()
-        self.assertEqual(self.timeline(), [("fault", 0, 600), ("off", 600, None)])
+        self.assertEqual(self.timeline(), [("off", 600, None)])
         self.assertEqual(self.lines(), [])
+        self.assertEqual(held.posting_ids.mapped("state"), ["held"])
 
-        self.rows(held, "work_time").action_release()
+        held.posting_ids.action_release()
         self.post()
 
+        self.assertEqual(self.timeline(), [("fault", 0, 600), ("off", 600, None)])
         self.assertEqual(self.lines(), [("Equipment Failure", 600, False)])
 
     def test_a_held_state_that_is_released_is_not_held_again_for_its_time(self):

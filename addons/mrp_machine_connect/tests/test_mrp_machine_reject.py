@@ -224,22 +224,6 @@ class TestReject(RejectCommon):
         self.post_all()
         self.assertEqual((self.due().state, self.moved(self.order)["Scrapped"]), ("posted", 2))
 
-    def test_rejects_of_what_has_lots_wait_with_words(self):
-        self.product.tracking = "lot"
-        order = self.make_order(100)
-        order.lot_producing_ids = self.env["stock.lot"].create({"name": "L1", "product_id": self.product.id})
-        self.env["mrp.machine.loading"]._load(
-            self.machine, order, order.workorder_ids, self.at(1000).replace(tzinfo=None)
-        )
-        self.told(self.count(5, seconds=1100), self.count(2, seconds=1100, kind="reject"))
-        self.assertEqual(order.qty_producing, 7)
-
-        self.close(order)
-
-        self.assertEqual((self.due(order).state, self.due(order).reason), ("waiting", "scrap_tracked"))
-        self.assertIn("2 rejects of", self.due(order).message)
-        self.assertTrue(self.due(order).remedy)
-
     def test_rejects_of_an_earlier_step_are_in_the_orders_quantity(self):
         bom = self.bom.copy()
         bom.operation_ids = [Command.create({"name": "Drill", "workcenter_id": self.idle_machine.workcenter_id.id})]

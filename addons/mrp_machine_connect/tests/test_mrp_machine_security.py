@@ -33,10 +33,30 @@ RIGHTS = {
     "mrp.machine.sync": {"employee": "", "operator": "r", "supervisor": "r", "manager": "rwcu"},
     "mrp.machine.event": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.event.posting": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.exception": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.remedy": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.posting": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.queue": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.statement": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.statement.line": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.statement.counter": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.statement.correction": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.difference": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.order.change": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.ledger": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.reject": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.scrap.report": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.interval": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.operator": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.energy": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.material": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.consumption": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.variance": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.lot": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.mode.change": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.shadow": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
+    "mrp.machine.shadow.memory": {"employee": "", "operator": "", "supervisor": "", "manager": ""},
+    "mrp.machine.proposal": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.loading": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.worker": {"employee": "", "operator": "r", "supervisor": "r", "manager": "r"},
     "mrp.machine.endpoint": {"employee": "", "operator": "", "supervisor": "", "manager": "r"},
@@ -74,7 +94,7 @@ class TestMachineSecurity(MachineConnectCommon):
         models = {
             model.model
             for model in self.env["ir.model"].search([("model", "=like", "mrp.machine%"), ("transient", "=", False)])
-            if not model.abstract and "mrp_machine_connect" in (model.modules or "")
+            if not model.abstract and "mrp_machine_connect" in (model.modules or "").split(", ")
         }
         self.assertEqual(models - belongs - RIGHTS.keys(), set())
 
@@ -89,7 +109,10 @@ class TestMachineSecurity(MachineConnectCommon):
     def test_companies_do_not_see_each_other(self):
         other = self.env["res.company"].create({"name": "Elsewhere"})
         self.receive(self.machine, self.count(5), self.state("running", 10))
+        self.receive(self.machine, self.state("unknown", 20, raw="42", unmapped="42"))
         self.post()
+        waiting = self.env["mrp.machine.exception"].search([("machine_id", "=", self.machine.id)])
+        self.env["mrp.machine.remedy"]._start([waiting._key()], "retry")
         stranger = self.env["res.users"].create(
             {
                 "name": "Stranger",
@@ -105,6 +128,8 @@ class TestMachineSecurity(MachineConnectCommon):
             "mrp.machine.progress",
             "mrp.machine.event",
             "mrp.machine.event.posting",
+            "mrp.machine.exception",
+            "mrp.machine.remedy",
             "mrp.machine.posting",
             "mrp.machine.interval",
             "mrp.machine.ledger",

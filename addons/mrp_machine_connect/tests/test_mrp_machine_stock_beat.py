@@ -301,11 +301,11 @@ class TestStockBeat(BeatCommon):
     def test_a_product_with_lots_waits_for_its_lot(self):
         self.product.tracking = "lot"
         order = self.load(self.make_order(1000))
-        self.told(self.count(104, seconds=1100))
-        self.assertEqual((self.due(order).state, self.due(order).reason), ("waiting", "lot"))
+        events = self.told(self.count(104, seconds=1100))
+        row = self.rows(events)
+        self.assertEqual((row.state, row.reason, order.qty_producing), ("waiting", "lot", 0))
 
         order.lot_producing_ids = self.env["stock.lot"].create({"name": "L1", "product_id": self.product.id})
-        self.due(order).action_retry()
         self.post_all()
 
         self.assertEqual(self.in_stock(self.product), 104)

@@ -139,7 +139,7 @@ class TestSync(MachineConnectCommon):
         self.assertEqual(rules["machine.state_changed"][0], "immediate")
         self.assertEqual(rules["production.count"], ("micro_batch", 0, 0.0))
         self.assertEqual(rules["material.consumed"][0], "window")
-        self.assertEqual(rules["energy.interval"][0], "daily")
+        self.assertEqual(rules["process.summary"][0], "daily")
 
     def test_none_overtakes_an_earlier_one_of_the_same_handler(self):
         self.row("production.count", "window", seconds=3600)

@@ -1,6 +1,6 @@
 """What MRP does that would spoil a machine's truth, and the test that shows of each that it does not.
 
-The traps, by their numbers in our notes on Odoo's manufacturing; those of lots and scrap (8, 19, 20) come with these.
+The traps, by their numbers in our notes on Odoo's manufacturing; that of scrap (19) comes with these.
 
  1  quantity in production of a closed order multiplies its stock
     test_mrp_machine_late.test_after_beats_the_part_is_changed_that_covers_the_time
@@ -16,6 +16,8 @@ The traps, by their numbers in our notes on Odoo's manufacturing; those of lots 
     test_stock_move.test_trap_6_done_dates_survive_later_counts_and_dates_of_the_order
  7  labour is counted again with each post
     test_labour.test_five_parts_hold_the_labour_once_by_average
+ 8  what is left of an order keeps the lot of the part before
+    test_mrp_machine_lot.test_trap_8_what_is_left_after_a_lot_change_is_of_the_new_lot
  9  a cancelled work order freezes the order
     test_mrp_machine_reject.test_trap_9_a_cancelled_step_does_not_freeze_the_order
 10  a work order without time is given some
@@ -36,6 +38,8 @@ The traps, by their numbers in our notes on Odoo's manufacturing; those of lots 
     test_mrp_machine_reject.test_trap_17_a_question_is_no_scrap_and_true_is_no_close
 18  a new quantity to produce is shared out wrongly after a post
     test_traps.test_trap_18_a_new_target_after_a_beat_leaves_each_piece_its_components
+20  closing an order without a lot invents one
+    test_mrp_machine_lot.test_trap_20_the_close_invents_no_lot
 21  the expected time stays at that of the last partial count
     test_mrp_workorder_time.test_trap_21_the_expected_time_is_that_of_all_that_was_made
 """
@@ -47,8 +51,8 @@ from odoo.tests import tagged
 
 from .common import MachineConnectCommon
 
-#: Numbers of the traps that are shown elsewhere or not yet: those of lots and scrap.
-NOT_HERE = {8, 19, 20}
+#: Numbers of the traps that are shown elsewhere or not yet: that of scrap.
+NOT_HERE = {19}
 ADDONS = Path(__file__).parents[2]
 
 

@@ -167,14 +167,19 @@ class MachineReplay(models.TransientModel):
             time.sleep(PAUSE)
         raise UserError(self.env._("The machine's events are being posted just now. Try again in a moment."))
 
-    def _try(self, row_ids):
-        """Return ``(changes, endings in words)`` of what would happen; nothing of it stays."""
+    def _try(self, row_ids, prepare=None):
+        """Return ``(changes, endings in words)`` of what would happen; nothing of it stays.
+
+        :param prepare: function of an environment that mends what the effects wait for; it is undone as well
+        """
         found = []
 
         def undone(env, locked):
             after = {}
             try:
                 with env.cr.savepoint():
+                    if prepare:
+                        prepare(env)
                     endings, documents = self._replay(env, row_ids, locked)
                     after = {key: self._value(env, *key) for key in documents}
                     names = {key: self._name_of(env, *key) for key in documents}

@@ -1,6 +1,7 @@
 from . import (
     account_move,
     mrp_machine,
+    mrp_machine_energy,
     mrp_machine_event_posting,
     mrp_machine_interval,
     mrp_machine_poster,

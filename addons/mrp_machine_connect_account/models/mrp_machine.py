@@ -7,7 +7,7 @@ class Machine(models.Model):
     def _book_time_of(self, productions):
         """Write this machine's time on orders as far as it is known, as the scheduled action does once a minute."""
         self.ensure_one()
-        if self.posting_mode != "automatic" or self.is_paused:
+        if not self._posts() or self.is_paused:
             return
         # sudo: the timeline is the poster's own; the time lines themselves are written as the service user
         intervals = self.env["mrp.machine.interval"].sudo()

@@ -28,11 +28,19 @@ class MrpWorkorder(models.Model):
         return sum(going.get(step.id, 0.0) for step in self)
 
     def _labour_since(self, gone):
-        """Return what the labour of each of these work orders cost since, as ``{id: amount}``.
+        """Return what the labour of each of these work orders cost since, as ``{id: amount}``; energy is part of it.
 
         :param str gone: the field that holds how much of it has gone by now
         """
-        return {step.id: step.currency_id.round(step._cal_cost()) - step[gone] for step in self}
+        energy = self._energy_cost()
+        return {step.id: step.currency_id.round(step._cal_cost() + energy.get(step, 0.0)) - step[gone] for step in self}
+
+    def _energy_cost(self):
+        """Return what the energy cost that machines used for these work orders, as ``{work order: amount}``."""
+        # sudo: what was used is the machines' own; whoever posts an order need not be allowed to read it
+        rows = self.env["mrp.machine.energy"].sudo()
+        found = rows._read_group([("workorder_id", "in", self.ids), ("cost", "!=", 0)], ["workorder_id"], ["cost:sum"])
+        return {step.with_env(self.env): cost for step, cost in found}
 
     def _labour_goes(self, gone, going):
         """Note how much labour has gone.

@@ -24,6 +24,12 @@ class ResCompany(models.Model):
         "entries are dated on the first day that is not locked; the posting says so.",
     )
 
+    machine_energy_cost = fields.Boolean(
+        "Energy in the Cost of Orders",
+        help="What machines use for an order goes into the value of what it makes, at the prices of energy, beside the labour "
+        "of its work orders. What was told before this was set stays without cost.",
+    )
+
     def write(self, vals):
         """Put back to work what waited for a period, once it is opened."""
         result = super().write(vals)

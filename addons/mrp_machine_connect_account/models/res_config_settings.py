@@ -4,6 +4,12 @@ from odoo import fields, models
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
+    machine_energy_cost = fields.Boolean(
+        related="company_id.machine_energy_cost",
+        readonly=False,
+        help="What machines use for an order goes into the value of what it makes, at the prices of energy, beside the labour "
+        "of its work orders. What was told before this was set stays without cost.",
+    )
     machine_locked_period = fields.Selection(
         related="company_id.machine_locked_period",
         readonly=False,

@@ -152,3 +152,6 @@ class StockMove(models.Model):
 
     def _get_aml_value(self):
         return self.env.context.get(DIFFERENCE) or super()._get_aml_value()
+
+    def _shadow_value(self):
+        return self.value

@@ -1,0 +1,380 @@
+"""Of which lot, or with which serial numbers, are the pieces that a machine counts?"""
+
+from odoo import api, fields, models
+
+from ..models.mrp_production_lot import COUNTED_LOT
+from ..models.mrp_workorder import CLOSED
+from ..moments import naive_of_iso
+from ..quantities import number_text
+from .mrp_machine_handler_production_count_limits import MISSING
+from .outcome import Outcome, Waiting
+
+#: First of a group of pieces whose lot, or serial numbers, are known.
+LOT = "lot"
+#: What a group of pieces with a lot has second: how its lot is known.
+ROW, EARLIER, NEXT, NAMED = "row", "earlier", "next", "named"
+ENTERED, SEQUENCE, SERIALS = "entered", "sequence", "serials"
+
+
+class MachineHandlerProductionCount(models.AbstractModel):
+    _inherit = "mrp.machine.handler.production_count"  # pylint: disable=consider-merging-classes-inherited; as above
+
+    @api.model
+    def _orders_of(self, group):
+        return super()._orders_of(group[2] if group[0] == LOT else group)
+
+    @api.model
+    def _products(self, group):
+        return super()._products(group[2] if group[0] == LOT else group)
+
+    @api.model
+    def _groups(self, rows):
+        """Break each group where the lot changes: what was made on one lot is booked apart from the next."""
+        groups, refused = super()._groups(rows)
+        if not any(self._needs_lot(group) for group in groups):
+            return groups, refused
+        machine, by_lot, serials = rows[:1].machine_id.with_env(self.env), {}, {}
+        events = dict(zip(rows.ids, rows.event_id, strict=True))
+        group_of = {row_id: group for group, ids in groups.items() for row_id in ids}
+        # In the order in which they were made: numbers that were told are taken in that order.
+        for row_id in rows.ids:
+            if (group := group_of.get(row_id)) is None:
+                continue
+            if not self._needs_lot(group):
+                by_lot.setdefault(group, []).append(row_id)
+                continue
+            production = self._orders_of(group)[0]
+            if production.product_id.tracking == "serial":
+                if production not in serials:
+                    serials[production] = self._told_serials(production, events.values())
+                found = self._serials_of(machine, production, events[row_id], serials[production])
+            else:
+                found = self._lot_of(machine, production, events[row_id])
+            if isinstance(found, Outcome):
+                refused[row_id] = found
+            else:
+                by_lot.setdefault((LOT, found, group), []).append(row_id)
+        return by_lot, refused
+
+    @api.model
+    def _needs_lot(self, group):
+        """Return whether pieces of a group become finished pieces of a product that is tracked."""
+        if group[0] in (MISSING, LOT):
+            return False
+        production, workorder = self._orders_of(group)
+        if production.product_id.tracking == "none" or not _inner(group)[-1]:
+            return False
+        return not workorder or len(production._steps()) < 2 or production._lot_step() == workorder
+
+    # Lots
+
+    @api.model
+    def _lot_of(self, machine, production, event):
+        """Return how the lot of a count is known: ``(how, what)``, or why it waits."""
+        data, moment = event.data or {}, event.occurred
+        # sudo: the rows are the poster's own
+        rows = self.env["mrp.machine.lot"].sudo()
+        if (name := str(data.get("lot") or "").strip()) and machine.lot_source == "machine":
+            here = [("machine_id", "=", machine.id), ("production_id", "=", production.id), ("lot_id.name", "=", name)]
+            known = rows.search(here)
+            near = known.filtered(lambda row: row.date_start <= moment)[:1] or known[-1:]
+            # What is told of scrap may be of a lot that is not worked on any more.
+            if near and (event.type == "quality.scrap" or near == rows._at(machine, moment)):
+                return (ROW, near.id)
+            return (NAMED, name)
+        if spans := self._spans_lots(machine, rows, data):
+            return spans
+        row = rows._at(machine, moment)
+        if row.lot_id and row.production_id == production:
+            return (ROW, row.id)
+        if self._goes_on(row, production):
+            return (NEXT, row.id)
+        if not row:
+            later = rows._next(machine, moment)
+            if later.production_id == production and later.source in ("sequence", "person") and not later.event_id:
+                # Not told by anybody: it began with the first piece, and this one was made before.
+                return (EARLIER, later.id)
+        entered = production.lot_producing_ids[:1]
+        if entered and entered not in rows.search([("production_id", "=", production.id)]).lot_id:
+            return (ENTERED, entered.id)
+        if machine.lot_source == "sequence":
+            return (SEQUENCE, 0)
+        return Waiting(
+            "lot",
+            self.env._(
+                "%(product)s is tracked by lot, and at %(time)s (UTC) nobody had said which lot of it %(machine)s makes.",
+                product=production.product_id.display_name,
+                time=fields.Datetime.to_string(moment),
+                machine=machine.name,
+            ),
+            detail=f"lot:{production.id}",
+        )
+
+    @api.model
+    def _spans_lots(self, machine, rows, data):
+        """Return a Waiting where the lot changed within a time in which nobody could read the machine, else None."""
+        if not data.get("window"):
+            return None
+        start, end = (naive_of_iso(moment) for moment in data["window"])
+        changes = rows.search([("machine_id", "=", machine.id), ("date_start", ">=", start), ("date_start", "<=", end)])
+        changes = changes.filtered(
+            lambda row: start < row.date_start < end and row.date_end != row.date_start and row.event_id
+        )
+        if not changes:
+            return None
+        return Waiting(
+            "lot_change",
+            self.env._(
+                "Between %(start)s and %(end)s (UTC) nobody could read %(machine)s, and its lot changed meanwhile: "
+                "%(lots)s.",
+                start=fields.Datetime.to_string(start),
+                end=fields.Datetime.to_string(end),
+                machine=machine.name,
+                lots=", ".join(
+                    (rows._at(machine, start) | changes).mapped(lambda row: row.lot_id.name or row.told or "–")
+                ),
+            ),
+        )
+
+    @api.model
+    def _goes_on(self, row, production):
+        """Return whether a lot that was told for nothing, or for another order, is that of this order's pieces as well."""
+        if not row or not (row.lot_id or row.told):
+            return False
+        before = row.production_id
+        if not before:
+            return True
+        if before.product_id != production.product_id:
+            return False
+        group = production.production_group_id
+        if group and before.production_group_id == group:
+            return True
+        return row.source == "machine" and row.machine_id.lot_source != "sequence"
+
+    @api.model
+    def _row_of(self, machine, production, how, what, events):
+        """Return the row of the lot that counts are on, made where there is none."""
+        # sudo: as above
+        rows, moment = self.env["mrp.machine.lot"].sudo(), events[:1].occurred
+        if how in (ROW, EARLIER):
+            row = rows.browse(what)
+            if how == EARLIER:
+                row.date_start = min(row.date_start, moment)
+            return row
+        if how == NAMED:
+            return machine._take_lot(production, what, moment, "machine", events[:1])
+        if how == ENTERED:
+            lot = self.env["stock.lot"].browse(what)
+            if refusal := lot._machine_refusal(moment):
+                raise Waiting(*refusal, detail=f"stock.lot:{lot.id}")
+            return rows._begin(machine, production, lot, lot.name, moment, "person", None)
+        if how == SEQUENCE:
+            # Another group of the same batch may have begun it.
+            row = rows._at(machine, moment)
+            if row.production_id == production and row.lot_id:
+                return row
+            lot = production._next_lot()
+            return rows._begin(machine, production, lot, lot.name, moment, "sequence", None)
+        told = rows.browse(what)
+        lot = told.lot_id.with_env(self.env) if told.production_id else self.env["stock.lot"]
+        if not lot:
+            by_sequence = machine.lot_source == "sequence"
+            lot = production._next_lot() if by_sequence else production._finished_lot(told.told, moment)
+        if not told.production_id:
+            told.write({"production_id": production.id, "lot_id": lot.id})
+            production._lot_is_known()
+            return told
+        return rows._begin(machine, production, lot, told.told, moment, told.source, told.event_id)
+
+    # Serial numbers
+
+    @api.model
+    def _told_serials(self, production, events):
+        """Return what is known of serial numbers before counts are looked at one by one.
+
+        :return: ``refused``: ``{serial number: why}``; ``free``: rows of numbers that were told and not counted yet;
+            ``taken``: names that parts of this call have
+        """
+        names = {str(event.data["serial"]).strip() for event in events if "serial" in (event.data or {})}
+        # sudo: as above
+        rows = self.env["mrp.machine.lot"].sudo()
+        free = rows.search(
+            [("production_id", "=", production.id), ("lot_id", "!=", False), ("quantity", "=", 0.0)],
+            order="date_start, id",
+        )
+        return {"refused": production._serial_refusals(names) if names else {}, "free": free.ids, "taken": set()}
+
+    @api.model
+    def _serials_of(self, machine, production, event, serial):
+        """Return how the serial numbers of pieces are known: ``(how, what)``, or why they wait."""
+        data, _ = event.data or {}, self.env._
+        if "serial" in data and event.type == "production.part_completed" and machine.lot_source != "scan":
+            name = str(data["serial"]).strip()
+            if name in serial["refused"]:
+                return Waiting("serial_twice", serial["refused"][name])
+            if name in serial["taken"]:
+                return Waiting("serial_twice", _("%s was reported twice.", name))
+            serial["taken"].add(name)
+            return (SERIALS, 0)
+        words = {"product": production.product_id.display_name}
+        pieces = data.get("delta", data.get("qty", 1))
+        if event.type == "correction.adjust" or pieces != int(pieces) or pieces < 0:
+            return Waiting("serial", _("%(product)s is tracked by serial number: whole pieces with one each.", **words))
+        if machine.lot_source == "sequence":
+            return (SERIALS, 0)
+        wanted = int(self._counted(event, machine, machine.counting_role)[1])
+        if wanted > len(serial["free"]):
+            return Waiting(
+                "serial",
+                _(
+                    "%(product)s is tracked by serial number, one a piece, and of %(wanted)s only %(told)s are told.",
+                    wanted=number_text(wanted),
+                    told=number_text(len(serial["free"])),
+                    **words,
+                ),
+                detail=f"lot:{production.id}",
+            )
+        mine, serial["free"] = tuple(serial["free"][:wanted]), serial["free"][wanted:]
+        return (SERIALS, mine)
+
+    @api.model
+    def _serial_rows(self, machine, production, what, events):
+        """Return the rows of the pieces that are counted, one a piece, made where there are none."""
+        # sudo: as above
+        rows = self.env["mrp.machine.lot"].sudo()
+        if what:
+            return rows.browse(what)
+        values, role = [], machine.counting_role
+        for event in events:
+            data = event.data or {}
+            if "serial" in data and event.type == "production.part_completed":
+                names, source = [str(data["serial"]).strip()], "machine"
+            else:
+                names, source = [False] * int(self._counted(event, machine, role)[1]), "sequence"
+            values += [(name, source, event) for name in names]
+        told = [name for name, _source, _event in values if name]
+        lots = {lot.name: lot for lot in production._known_lots(told)}
+        for lot in lots.values():
+            if refusal := lot._machine_refusal(events[:1].occurred):
+                raise Waiting(*refusal, detail=f"stock.lot:{lot.id}")
+        new = [name for name in told if name not in lots]
+        lots |= {lot.name: lot for lot in production._make_lots(new)}
+        expected = rows.search([("production_id", "=", production.id), ("lot_id.name", "in", told)])
+        expected, found, create = {row.lot_id.name: row for row in expected}, rows, []
+        for name, source, event in values:
+            if name in expected:
+                found |= expected[name]
+                continue
+            lot = lots[name] if name else production._next_lot()
+            create.append(
+                {
+                    "machine_id": machine.id,
+                    "production_id": production.id,
+                    "lot_id": lot.id,
+                    "told": lot.name,
+                    "date_start": event.occurred,
+                    "date_end": event.occurred,
+                    "source": source,
+                    "event_id": event.id,
+                }
+            )
+        return found | rows.create(create)
+
+    # Booked
+
+    @api.model
+    def _post(self, group, rows):
+        if group[0] != LOT:
+            return self._post_elsewhere(group, rows)
+        (how, what), inner = group[1:]
+        production = self._orders_of(inner)[0]
+        machine, events = rows[:1].machine_id.with_env(self.env), rows.event_id
+        if how == SERIALS:
+            lots = self._serial_rows(machine, production, what, events)
+        else:
+            lots = self._row_of(machine, production, how, what, events)
+        return self._post_on(lots, inner, rows)
+
+    @api.model
+    def _post_elsewhere(self, group, rows):
+        """Count pieces without a lot; or those that have one on an order of their own, where theirs was closed already."""
+        # sudo: as above
+        lots = self.env["mrp.machine.lot"].sudo().browse(self.env.context.get(COUNTED_LOT, ()))
+        production = None if group[0] == MISSING or not lots else self._orders_of(group)[0]
+        if not production or production == lots.production_id:
+            return super()._post(group, rows)  # pylint: disable=super-method-mismatch; a branch of _post
+        new = lots.filtered(lambda row: not row.quantity and row.date_end == row.date_start)
+        new.production_id = production
+        moment = rows.event_id[:1].occurred
+        for row in lots - new:
+            own = {
+                "production_id": production.id,
+                "date_start": moment,
+                "date_end": moment,
+                "quantity": 0,
+                "rejected": 0,
+            }
+            new |= row.copy(own)
+        return self._post_on(new, group, rows)
+
+    @api.model
+    def _post_on(self, lots, group, rows):
+        """Count pieces on a lot, or one on each serial number."""
+        production, workorder = self._orders_of(group)
+        machine = rows[:1].machine_id.with_env(self.env)
+        if production.state not in CLOSED:
+            theirs = lots
+            if production.product_id.tracking == "lot":
+                theirs = (production._machine_lots() | lots).sorted(lambda row: (row.date_start, row.id))[-1:]
+            production._show_lot(theirs.lot_id.with_env(self.env))
+        before = self._fed(machine, production, workorder)
+        counting = super(MachineHandlerProductionCount, self.with_context(**{COUNTED_LOT: lots.ids}))
+        posting = counting._post(group, rows)  # pylint: disable=super-method-mismatch; a branch of _post
+        if isinstance(posting, Outcome):
+            return posting
+        quantity, rejected = (
+            after - earlier for after, earlier in zip(self._fed(machine, production, workorder), before, strict=True)
+        )
+        self._count_on(lots, quantity, rejected, posting)
+        production._decide_lots(machine)
+        return posting
+
+    @api.model
+    def _count_on(self, lots, quantity, rejected, posting):
+        """Keep that pieces were made on a lot, or one on each serial number."""
+        if len(lots) == 1:
+            made = lots.quantity + quantity
+            unit = lots.production_id.product_uom_id
+            in_stock = lots.production_id._lots_in_stock().get(lots.lot_id, 0.0) if quantity < 0 else 0.0
+            if unit.compare(made, in_stock) < 0:
+                raise Waiting(
+                    "in_stock",
+                    self.env._(
+                        "%(stock)s of lot %(lot)s are in stock already, so no less can have been made.",
+                        stock=number_text(in_stock),
+                        lot=lots.lot_id.name,
+                    ),
+                )
+            lots.write({"quantity": made, "rejected": lots.rejected + rejected})
+        elif lots:
+            lots.write({"quantity": quantity / len(lots), "rejected": rejected / len(lots)})
+        if posting.production_id != lots.production_id:
+            return  # on an order of its own, where that was kept already
+        # sudo: postings are the poster's alone
+        posting.sudo().write({"machine_lot_id": lots[:1].id, "lot_quantity": quantity, "lot_rejected": rejected})
+
+    @api.model
+    def _fed(self, machine, production, workorder):
+        """Return ``(pieces, rejects among them)`` that a machine fed to an order until now, in the order's unit."""
+        rows = production._machine_rows().filtered(
+            lambda row: (row.machine_id, row.workorder_id) == (machine, workorder)
+        )
+        unit = production.product_uom_id
+        return rows._quantity_in(unit), rows._rejected_in(unit)
+
+
+def _inner(group):
+    """Return the group of counts that a late group, or one with a lot, is about."""
+    while len(group) == 3:
+        group = group[2]
+    return group
