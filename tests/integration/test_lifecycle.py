@@ -314,7 +314,10 @@ def _everything(sql):
         "privileges": "SELECT name->>'en_US' FROM res_groups_privilege",
         "rules": "SELECT name FROM ir_rule",
         "rights": "SELECT name FROM ir_model_access",
-        "menus": "SELECT id || ' ' || (name->>'en_US') FROM ir_ui_menu",
+        # Several have one name, and one that comes again has another id.
+        "menus": """SELECT concat_ws(' / ', above.name->>'en_US', menu.name->>'en_US') || ' ' || count(*)
+                      FROM ir_ui_menu menu LEFT JOIN ir_ui_menu above ON above.id = menu.parent_id
+                     GROUP BY above.name->>'en_US', menu.name->>'en_US'""",
         "views": "SELECT name FROM ir_ui_view",
         "actions": "SELECT type || ' ' || (name->>'en_US') FROM ir_actions",
         "mail templates": "SELECT name->>'en_US' FROM mail_template",
