@@ -41,7 +41,11 @@ export class MachineScan extends Component {
     enter() {
         const code = this.state.code;
         this.state.code = "";
-        this.input.el?.focus();
+        if (this.input.el) {
+            // A scanner is quicker than a rendering, and what was never drawn is not cleared by one.
+            this.input.el.value = "";
+            this.input.el.focus();
+        }
         this.scan(code);
     }
 
