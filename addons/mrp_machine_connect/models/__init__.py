@@ -1,5 +1,6 @@
 # What several others extend is known before them.
 from . import mrp_machine, mrp_machine_event, mrp_machine_event_posting, mrp_machine_policy, mrp_machine_poster  # isort: skip
+from . import mrp_machine_span  # isort: skip
 from . import (
     mrp_bom_scrap,
     mrp_machine_arming,

@@ -8,9 +8,11 @@ class MachineLoading(models.Model):
     """Which order ran on which machine from when to when, so that an event that comes late finds its own order."""
 
     _name = "mrp.machine.loading"
+    _inherit = "mrp.machine.span.mixin"
     _description = "Order Loaded on a Machine"
     _order = "date_start desc, id desc"
     _check_company_auto = True
+    _span_fields = ("date_start", "date_end", "production_id", "workorder_id")
 
     machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, index=True, ondelete="cascade")
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)
@@ -164,19 +166,6 @@ class MachineLoading(models.Model):
         """Return what is loaded on a machine now."""
         return self.search([("machine_id", "=", machine.id), ("date_end", "=", False)])
 
-    @api.model
-    def _at(self, machine, at):
-        """Return the loading of a machine that covers a moment (naive UTC)."""
-        return self._between(machine, at, at)[:1]
-
-    @api.model
-    def _next_start(self, machine, at):
-        """Return when the next order was loaded on a machine after a moment (naive UTC), or False."""
-        # A search looks at whole seconds, and a machine's word comes between them.
-        later = self.search([("machine_id", "=", machine.id), ("date_start", ">=", at)], order="date_start")
-        later = later.filtered(lambda loading: loading.date_start > at and loading.date_end != loading.date_start)
-        return later[:1].date_start
-
     def _end(self, at):
         """End a loading at a moment within it, since another order is loaded from then on.
 
@@ -237,26 +226,3 @@ class MachineLoading(models.Model):
         if not self.env.su and not self.env.user.has_group("mrp_machine_connect.group_operator"):
             raise UserError(self.env._("Only an operator of the machines may say which order runs."))
         machine.check_access("read")
-
-    @api.model
-    def _between(self, machine, first, last):
-        """Return the loadings of a machine that cover any moment from first to last (naive UTC), the latest first."""
-        # A search looks at whole seconds, and a machine's word comes between them.
-        loadings = self.search_fetch(
-            [
-                ("machine_id", "=", machine.id),
-                ("date_start", "<=", last),
-                "|",
-                ("date_end", "=", False),
-                ("date_end", ">=", first),
-            ],
-            ["date_start", "date_end", "production_id", "workorder_id"],
-        )
-        # One that was taken back at the moment it began covers none.
-        return loadings.filtered(
-            lambda loading: (
-                loading.date_start <= last
-                and (not loading.date_end or loading.date_end > first)
-                and loading.date_end != loading.date_start
-            )
-        )

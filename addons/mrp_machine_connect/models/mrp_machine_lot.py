@@ -17,6 +17,7 @@ class MachineLot(models.Model):
     """
 
     _name = "mrp.machine.lot"
+    _inherit = "mrp.machine.span.mixin"
     _description = "Lot on a Machine"
     _order = "date_start desc, id desc"
     _rec_name = "told"
@@ -84,27 +85,6 @@ class MachineLot(models.Model):
         for row in self:
             made = row.quantity and row.product_id.tracking == "serial"
             row.result = ("fail" if row.rejected else "pass") if made else False
-
-    # Which one was it?
-
-    def _at(self, machine, moment):
-        """Return the row of a machine that covers a moment (naive UTC)."""
-        # A search looks at whole seconds, and a machine's word comes between them.
-        rows = self.search(
-            [
-                ("machine_id", "=", machine.id),
-                ("date_start", "<=", moment),
-                "|",
-                ("date_end", "=", False),
-                ("date_end", ">=", moment),
-            ]
-        )
-        return rows.filtered(lambda row: row.date_start <= moment and (not row.date_end or row.date_end > moment))[:1]
-
-    def _next(self, machine, moment):
-        """Return the row of a machine that begins next after a moment (naive UTC)."""
-        later = self.search([("machine_id", "=", machine.id), ("date_start", ">=", moment)], order="date_start, id")
-        return later.filtered(lambda row: row.date_start > moment and row.date_end != row.date_start)[:1]
 
     def _is_of(self, production, lot):
         return (self.production_id, self.lot_id) == (production, lot)

@@ -10,6 +10,7 @@ class MachineOperator(models.Model):
     """A person at a machine; one at a time. What is told late splices into what is known."""
 
     _name = "mrp.machine.operator"
+    _inherit = "mrp.machine.span.mixin"
     _description = "Operator at a Machine"
     _order = "date_start desc, id desc"
     _check_company_auto = True
@@ -38,25 +39,7 @@ class MachineOperator(models.Model):
     @api.model
     def _between(self, machine, first, last):
         """Return who was at a machine at any moment from first to last (naive UTC), the first one first."""
-        # A search looks at whole seconds, and a machine's word comes between them.
-        found = self.search(
-            [
-                ("machine_id", "=", machine.id),
-                ("date_start", "<=", last),
-                "|",
-                ("date_end", "=", False),
-                ("date_end", ">=", first),
-            ],
-            order="date_start, id",
-        )
-        return found.filtered(
-            lambda person: person.date_start <= last and (not person.date_end or person.date_end > first)
-        )
-
-    @api.model
-    def _at(self, machine, moment):
-        """Return who was at a machine at a moment (naive UTC), or an empty recordset."""
-        return self._between(machine, moment, moment)[-1:]
+        return super()._between(machine, first, last)[::-1]
 
     @api.model
     def _change(self, machine, name, user, event):
@@ -86,11 +69,6 @@ class MachineOperator(models.Model):
         if not name:
             return before
         return self.create({"machine_id": machine.id, "date_start": at, "date_end": until, **values})
-
-    def _next_start(self, machine, at):
-        """Return when somebody next came to a machine after a moment (naive UTC), or False."""
-        later = self.search([("machine_id", "=", machine.id), ("date_start", ">=", at)], order="date_start")
-        return later.filtered(lambda person: person.date_start > at)[:1].date_start
 
 
 class MachineCode(models.Model):
