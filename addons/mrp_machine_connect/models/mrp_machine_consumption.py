@@ -147,6 +147,12 @@ class MachineConsumption(models.Model):
         }
         return self.search([(name, "=", value) for name, value in key.items()]) or self.create(key)
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        rows = super().create(vals_list)
+        rows.production_id.filtered(lambda order: not order.is_consumption_told).is_consumption_told = True
+        return rows
+
     def _quantity_in(self, unit):
         """Return how much these rows say in all, in a unit of the component's and not rounded."""
         return sum(row.product_id.uom_id._compute_quantity(row.quantity, unit, round=False) for row in self)

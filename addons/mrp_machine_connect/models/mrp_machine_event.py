@@ -102,7 +102,7 @@ class MachineEvent(models.Model):
     type = fields.Char(required=True, readonly=True, help="What happened, from the closed list of event types.")
     type_version = fields.Integer(readonly=True, default=1)
     machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
-    company_id = fields.Many2one("res.company", required=True, readonly=True, index=True, ondelete="restrict")
+    company_id = fields.Many2one("res.company", required=True, readonly=True, ondelete="restrict")
     signal_id = fields.Many2one("mrp.machine.signal", readonly=True, index="btree_not_null", ondelete="restrict")
     occurred = fields.Datetime(required=True, readonly=True, help="When it happened, by the machine's clock.")
     recorded = fields.Datetime(readonly=True, help="When the sender wrote it down.")

@@ -40,7 +40,7 @@ class MachineEventPosting(models.Model):
     handler = fields.Char(required=True, readonly=True, help="What turns the event into an effect.")
     handler_name = fields.Char(compute="_compute_handler_name", string="Effect")
     machine_id = Copied("mrp.machine", required=True, readonly=True, ondelete="restrict")
-    company_id = Copied("res.company", required=True, readonly=True, index=True, ondelete="restrict")
+    company_id = Copied("res.company", required=True, readonly=True, ondelete="restrict")
     state = fields.Selection(
         [
             ("received", "Received"),

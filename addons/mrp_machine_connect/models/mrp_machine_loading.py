@@ -12,7 +12,7 @@ class MachineLoading(models.Model):
     _description = "Order Loaded on a Machine"
     _order = "date_start desc, id desc"
     _check_company_auto = True
-    _span_fields = ("date_start", "date_end", "production_id", "workorder_id")
+    _span_fields = ("date_start", "date_end", "production_id", "workorder_id", "explanation")
 
     machine_id = fields.Many2one("mrp.machine", required=True, readonly=True, index=True, ondelete="cascade")
     company_id = fields.Many2one(related="machine_id.company_id", store=True, index=True)

@@ -320,6 +320,7 @@ class Machine(models.Model):
             do not bring an order back that is closed, or in whose place another one is loaded
         """
         self.ensure_one()
+        shown = self.env["mrp.machine.progress"]._of(self)
         if ledger is None:
             # sudo: the hot row and the ledger are the poster's own
             ledger = (
@@ -333,9 +334,9 @@ class Machine(models.Model):
                     ]
                 )
             )
-        else:
-            if production.state in CLOSED or workorder.state in CLOSED:
-                return
+        elif production.state in CLOSED or workorder.state in CLOSED:
+            return
+        elif (shown.production_id, shown.workorder_id) != (production, workorder):
             current = self.env["mrp.machine.loading"].sudo()._current(self)
             if current and (current.production_id, current.workorder_id) != (production, workorder):
                 return
@@ -345,7 +346,7 @@ class Machine(models.Model):
             ):
                 # The machine itself said that it works on none by now.
                 return
-        self.env["mrp.machine.progress"]._of(self).write(
+        shown.write(
             {
                 "production_id": production.id,
                 "workorder_id": workorder.id,

@@ -291,8 +291,9 @@ class MachinePoster(models.AbstractModel):
         takers, every = defaultdict(list), self.env["mrp.machine.handler"]._takes.__func__
         for handler in handlers:
             # Not asked where it takes all events of a type.
-            takes = None if handler._takes.__func__ is every else handler._takes
+            asked = () if handler._takes.__func__ is every else handler._asked_types or handler._event_types
             for event_type in handler._event_types:
+                takes = handler._takes if event_type in asked else None
                 takers[event_type].append((handler._handler_name(), takes))
         self.env["mrp.machine.event.posting"].flush_model()
         self.env.cr.execute(
@@ -309,22 +310,22 @@ class MachinePoster(models.AbstractModel):
                 due[name].add(event_id)
         log_only = {signal.id for signal in events.signal_id if signal.business_relevance == "log"}
         aside = defaultdict(list)
-        for event in events:
+        for event_id, event in zip(events.ids, events, strict=True):
             event_type, why = event.type, "no_handler"
             names = [name for name, takes in takers[event_type] if takes is None or takes(event)]
             if names and (event_type.startswith(TELEMETRY) or log_only and event.signal_id.id in log_only):
                 # What had an effect, or waits for it, keeps that; what comes from now on has none.
-                names, why = [name for name in names if (event.id, name) in known], "not_relevant"
-            if not names and (event.id, "none") not in known:
-                aside["none", "ignored", why].append(event.id)
+                names, why = [name for name in names if (event_id, name) in known], "not_relevant"
+            if not names and (event_id, "none") not in known:
+                aside["none", "ignored", why].append(event_id)
             for name in names:
-                if (event.id, name) in known:
+                if (event_id, name) in known:
                     continue
                 # What a person found right once is not held again for an effect that comes later.
-                if event.disposition == "held" and event.id not in released:
-                    aside[name, "held", event.reason].append(event.id)
+                if event.disposition == "held" and event_id not in released:
+                    aside[name, "held", event.reason].append(event_id)
                 else:
-                    due[name].add(event.id)
+                    due[name].add(event_id)
         for (name, state, reason), ids in aside.items():
             self._note(name, ids, state, reason, self._words().get(reason))
         return due

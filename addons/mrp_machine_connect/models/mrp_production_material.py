@@ -22,6 +22,11 @@ class MrpProduction(models.Model):
     machine_consumption_ids = fields.One2many(
         "mrp.machine.consumption", "production_id", string="Consumption Told", groups="mrp.group_mrp_user"
     )
+    is_consumption_told = fields.Boolean(
+        copy=False,
+        readonly=True,
+        help="A machine said how much of a component this order used: asked at each posting, so that others look no further.",
+    )
     machine_variance_count = fields.Integer(
         compute="_compute_machine_variance_count",
         groups="mrp.group_mrp_user",
@@ -49,7 +54,9 @@ class MrpProduction(models.Model):
     def _told(self):
         """Return what machines said that these orders used."""
         # sudo: whoever works on an order may know what was used for it
-        return self.env["mrp.machine.consumption"].sudo().search([("production_id", "in", self.ids)])
+        rows = self.env["mrp.machine.consumption"].sudo()
+        orders = self.filtered("is_consumption_told")
+        return rows.search([("production_id", "in", orders.ids)]) if orders else rows
 
     def _variances(self, moves):
         """Return the differences of one component of this order, decided or not.
@@ -403,51 +410,86 @@ class StockMove(models.Model):
     def _in_order_unit(self, pieces, machines):
         """Return pieces that machines counted in the unit of the order, not rounded."""
         order = self.raw_material_production_id
-        counted_in = order._machine_rows().filtered(lambda row: row.machine_id in machines)[:1]._uom()
-        return counted_in._compute_quantity(pieces, order.product_uom_id, round=False)
+        return self._counting_unit(machines)._compute_quantity(pieces, order.product_uom_id, round=False)
 
-    def _pieces_by_load(self, machines, of_order=True):
+    def _counting_unit(self, machines):
+        """Return the uom.uom in which machines count pieces of this component's order."""
+        rows = self.raw_material_production_id._machine_rows()
+        return rows.filtered(lambda row: row.machine_id in machines)[:1]._uom()
+
+    def _pieces_by_load(self, machines, of_order=True, kinds=None):
         """Return ``{what was on a machine of this component: pieces that were made while it was}``, the first first.
 
         The load is empty for pieces that were made while there was none.
 
         :param bool of_order: pieces of this component's order, at its step; else of all orders
+        :param kinds: as what they are booked; None for those that the order takes this component for
         """
         order, loads = self.raw_material_production_id, self.env["mrp.machine.material"].sudo()
         for model in ("mrp.machine", "mrp.machine.material", "mrp.machine.posting", "mrp.machine.event.posting"):
             self.env[model].flush_model()
-        kinds = ["good"]
-        if order.machine_reject_booking in ("gross", "net") and set(machines.mapped("counting_role")) & WITHOUT_REJECTS:
-            kinds.append("reject")
+        if kinds is None:
+            beside = set(machines.mapped("counting_role")) & WITHOUT_REJECTS
+            has_rejects = beside and order.machine_reject_booking in ("gross", "net")
+            kinds = ("good", "reject") if has_rejects else ("good",)
         steps = order.workorder_ids.filtered(lambda step: step.operation_id and step.operation_id in self.operation_id)
         where = SQL("posting.production_id = %s", order.id) if of_order else SQL("load.id IS NOT NULL")
         if of_order and steps:
             where = SQL("%s AND posting.workorder_id IN %s", where, tuple(steps.ids))
         # By SQL: an order may have ten thousand counts, and only their sums are asked for.
+        counts = SQL(
+            """FROM mrp_machine_posting posting
+               JOIN mrp_machine machine ON machine.id = posting.machine_id
+               JOIN mrp_machine_event_posting effect ON effect.posting_id = posting.id
+               JOIN mrp_machine_event event ON event.id = effect.event_id
+               LEFT JOIN mrp_machine_material load
+                 ON load.machine_id = posting.machine_id AND load.product_id = %s
+                AND load.date_start <= event.occurred
+                AND (load.date_end IS NULL OR load.date_end > event.occurred)
+              WHERE posting.machine_id IN %s AND posting.handler = 'production_count' AND posting.kind IN %s AND %s""",
+            self.product_id.id,
+            tuple(machines.ids),
+            tuple(kinds),
+            where,
+        )
         self.env.cr.execute(
             SQL(
-                """SELECT load.id, sum(CASE event.type
+                """SELECT load.id, min(event.occurred), sum(CASE event.type
                               WHEN 'production.part_completed' THEN 1
                               WHEN 'production.cycle_completed'
                               THEN coalesce((event.data->>'qty')::float, 1) * machine.cavities
                               ELSE coalesce((event.data->>'delta')::float, 0) END)
-                     FROM mrp_machine_posting posting
-                     JOIN mrp_machine machine ON machine.id = posting.machine_id
-                     JOIN mrp_machine_event_posting effect ON effect.posting_id = posting.id
-                     JOIN mrp_machine_event event ON event.id = effect.event_id
-                     LEFT JOIN mrp_machine_material load
-                       ON load.machine_id = posting.machine_id AND load.product_id = %s
-                      AND load.date_start <= event.occurred
-                      AND (load.date_end IS NULL OR load.date_end > event.occurred)
-                    WHERE posting.machine_id IN %s AND posting.handler = 'production_count' AND posting.kind IN %s AND %s
-                    GROUP BY load.id ORDER BY min(event.occurred)""",
-                self.product_id.id,
-                tuple(machines.ids),
-                tuple(kinds),
-                where,
+                   %s AND event.type <> 'quality.scrap' GROUP BY load.id""",
+                counts,
             )
         )
-        return {loads.browse(load_id or ()): pieces for load_id, pieces in self.env.cr.fetchall() if pieces > 0}
+        found = {load_id: (first, pieces) for load_id, first, pieces in self.env.cr.fetchall()}
+        if "reject" in kinds:
+            self._add_told_scrap(found, counts, machines)
+        # In the order of time; no load is no number.
+        told = sorted((first, load_id or 0, pieces) for load_id, (first, pieces) in found.items() if pieces > 0)
+        return {loads.browse(load_id or ()): pieces for _first, load_id, pieces in told}
+
+    def _add_told_scrap(self, found, counts, machines):
+        """Add rejects that were told as scrap of their own: one by one, for what was weighed is whole pieces.
+
+        :param dict found: ``{id of the load, or None: (when the first was made, pieces as the machines count them)}``
+        :param counts: where they are looked for
+        """
+        counted_in, orders, units = self._counting_unit(machines), self.env["mrp.production"], self.env["uom.uom"]
+        self.env.cr.execute(
+            SQL(
+                """SELECT load.id, event.occurred, posting.production_id, (event.data->>'qty')::float, event.data->>'unit'
+                   %s AND event.type = 'quality.scrap'""",
+                counts,
+            )
+        )
+        for load_id, occurred, production_id, quantity, code in self.env.cr.fetchall():
+            order = orders.browse(production_id)
+            pieces = order._pieces_of(quantity, units._of_code(code))
+            pieces = order.product_uom_id._compute_quantity(pieces, counted_in, round=False)
+            first, before = found.get(load_id, (occurred, 0.0))
+            found[load_id] = min(first, occurred), before + pieces
 
     def _component_lots(self, total, made, machines, told):
         """Return ``({lot: how much of a total was of it}, None)``, or ``(None, why that is not known)``.

@@ -15,6 +15,8 @@ class MachineHandler(models.AbstractModel):
 
     #: The types of events that this handler takes; several handlers may take the same.
     _event_types = ()
+    #: Of which types :meth:`_takes` is asked for each event; None: of all, where a handler overrides it.
+    _asked_types = None
     #: Whether it touches documents: such handlers obey posting mode and pause.
     _touches_documents = True
     #: Handlers with a lower number see an event first.

@@ -80,15 +80,20 @@ class MachineHandlerProductionCount(models.AbstractModel):
         """
         kind, data = event.type, event.data or {}
         unit = data.get("unit") or ""
+        if kind == "production.count":
+            return COLUMNS[data["kind"]], float(data["delta"]), unit
         if kind == "production.cycle_completed":
             return "cycle", float(data.get("qty", 1)) * machine.cavities, unit
         if kind == "production.part_completed":
             return PARTS[data["status"]], 1.0, unit
-        column, pieces = COLUMNS[data["kind"]], float(data["delta"])
-        if kind == "correction.adjust":
-            # A person means what is booked, whichever counter that is.
-            return {"good": "adjusted", "reject": self._reject_column(role)}.get(column, column), pieces, ""
-        return column, pieces, unit
+        return self._counted_by_words(event, machine, role)
+
+    @api.model
+    def _counted_by_words(self, event, machine, role):
+        """Return the same as :meth:`_counted_in` of what a person, or a scale, says beside the counters."""
+        column, pieces = COLUMNS[event.data["kind"]], float(event.data["delta"])
+        # A person means what is booked, whichever counter that is.
+        return {"good": "adjusted", "reject": self._reject_column(role)}.get(column, column), pieces, ""
 
     @api.model
     def _reject_column(self, role):
@@ -111,17 +116,17 @@ class MachineHandlerProductionCount(models.AbstractModel):
         machine, events = rows[:1].machine_id, rows.event_id
         orders = machine._orders_at(events)
         role_of = machine._roles_of(events)
-        events = dict(zip(rows.ids, events, strict=True))
+        said = dict(zip(rows.ids, zip(events.ids, events, events.mapped("type"), strict=True), strict=True))
         known = {}
 
         def group_of(row):
-            event = events[row.id]
-            role = role_of[event.id]
+            event_id, event, kind = said[row.id]
+            role = role_of[event_id]
             column, pieces, unit = self._counted_in(event, machine, role)
             if not pieces:
                 raise Ignored("no_pieces", self.env._("Nothing was counted."))
-            order = orders[event.id]
-            key = (event.type, column, role, unit, id(order))  # events of one order share the very same answer
+            order = orders[event_id]
+            key = (kind, column, role, unit, id(order))  # events of one order share the very same answer
             if key not in known:
                 kind = self._kind(event, column, machine, role)
                 try:

@@ -15,15 +15,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
         "correction.adjust",
         "quality.scrap",
     )
+    _asked_types = ("quality.scrap",)
 
     @api.model
     def _takes(self, event):
         return super()._takes(event) and (event.type != "quality.scrap" or event.machine_id.scrap_events == "add")
 
     @api.model
-    def _counted_in(self, event, machine, role):
+    def _counted_by_words(self, event, machine, role):
         if event.type != "quality.scrap":
-            return super()._counted_in(event, machine, role)
+            return super()._counted_by_words(event, machine, role)
         data = event.data or {}
         code = self.env["mrp.machine.code"]._lookup(machine, "scrap_reason", data.get("reason"))
         column = "rework" if code.is_rework else self._reject_column(role)
@@ -47,12 +48,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
     def _groups(self, rows):
         """Leave components to their own effect, and let what waits for the meaning of its reason wait as a whole."""
         scrap = self.env["mrp.machine.handler.scrap"]
-        machine, told = rows[:1].machine_id, {}
-        for row in rows.filtered(lambda row: row.event_id.type == "quality.scrap"):
-            told[row.id] = row.event_id
         groups, refused = super()._groups(rows)
-        if not told:
+        events = rows.event_id
+        if "quality.scrap" not in (kinds := events.mapped("type")):
             return groups, refused
+        machine = rows[:1].machine_id
+        told = {
+            row_id: event
+            for row_id, event, kind in zip(rows.ids, events, kinds, strict=True)
+            if kind == "quality.scrap"
+        }
         for group in list(groups):
             for row_id in [row_id for row_id in groups[group] if row_id in told]:
                 try:

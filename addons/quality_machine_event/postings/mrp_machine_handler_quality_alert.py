@@ -18,7 +18,7 @@ class MachineHandlerQualityAlert(models.AbstractModel):
     @api.model
     def _takes(self, event):
         # Good pieces are the rule: they get no row that says that nothing was to be done.
-        return super()._takes(event) and (event.data or {}).get("kind") == "reject" and bool(self._pieces(event))
+        return (event.data or {}).get("kind") == "reject" and super()._takes(event) and bool(self._pieces(event))
 
     @api.model
     def _pieces(self, event):
