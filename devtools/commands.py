@@ -49,6 +49,9 @@ def _parser():
 
     made = command("demo", _demo, "run Odoo with a simulated plant of three machines until Ctrl-C")
     made.add_argument("--fresh", action="store_true", help="start over with a new database")
+    made.add_argument(
+        "--packaging", action="store_true", help="with a fourth machine: a packaging line with its operator"
+    )
     made.add_argument("--port", type=int, default=8069, help="where Odoo listens on 127.0.0.1 (default: %(default)s)")
 
     made = command(
@@ -106,7 +109,7 @@ def _setup(options):
 
 
 def _demo(options):
-    return demo.main(options.port, options.fresh)
+    return demo.main(options.port, options.fresh, options.packaging)
 
 
 def _test(options):

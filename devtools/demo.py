@@ -6,7 +6,7 @@ The database ``demo`` lies on the durable PostgreSQL and is kept: run again to c
 import urllib.error
 import urllib.request
 
-from . import environment, odoo_process, postgres, ready, template, virtualenv
+from . import environment, odoo_process, packaging, postgres, ready, template, virtualenv
 from .children import Family
 from .environment import ADDONS, ROOT, Problem, say, step
 
@@ -32,14 +32,18 @@ WHAT_TO_SEE = """
 """
 
 
-def main(port, fresh):
-    """Set up what is missing, run everything, return when interrupted."""
+def main(port, fresh, with_packaging=False):
+    """Set up what is missing, run everything, return when interrupted.
+
+    :param bool with_packaging: with the packaging line as a fourth machine
+    """
     with environment.alone("demo", refusal="Another ./dev demo runs in this clone; end it with Ctrl-C"):
-        _refuse_taken(port)
+        ports = PLANT_PORTS | ({packaging.PORT: "packer (Modbus TCP)"} if with_packaging else {})
+        _refuse_taken(port, ports)
         idle = [cluster for cluster in (postgres.FAST, postgres.DURABLE) if not cluster.is_running()]
         try:
             ready.tools(postgres.DURABLE)
-            _run(_database(fresh), port)
+            _run(_database(fresh), port, ports, with_packaging)
         except KeyboardInterrupt:
             say("stopped; ./dev demo continues")
         finally:
@@ -54,10 +58,10 @@ def plant_command(*arguments):
     return [virtualenv.PYTHON, "-m", "simulator", *arguments]
 
 
-def _refuse_taken(port):
+def _refuse_taken(port, ports):
     if environment.port_answers(port):
         raise Problem(f"Port {port} is taken, perhaps by another demo: ./dev demo --port {port + 1}")
-    for taken, machine in PLANT_PORTS.items():
+    for taken, machine in ports.items():
         if environment.port_answers(taken):
             raise Problem(f"Port {taken}, where the {machine} listens, is taken; perhaps another ./dev demo runs")
 
@@ -87,8 +91,9 @@ def _code():
     return environment.fingerprint(*(part for path in files for part in (str(path.relative_to(ROOT)), path)))
 
 
-def _run(database, port):
+def _run(database, port, ports, with_packaging):
     cluster = postgres.DURABLE
+    line = packaging.set_up(cluster, database) if with_packaging else None
     configuration = odoo_process.configuration(
         cluster, "demo", db_name=database, http_port=port, max_cron_threads=2, list_db=False
     )
@@ -97,14 +102,19 @@ def _run(database, port):
     with Family() as family:
         say("starting the plant, Odoo and the worker …")
         if (ROOT / "simulator" / "__main__.py").is_file():
-            family.start("plant", plant_command(), odoo_process.variables())
+            arguments = packaging.plant_arguments(line) if line else ()
+            family.start("plant", plant_command(*arguments), odoo_process.variables())
         family.start("odoo", odoo_process.command(configuration, "server"), variables)
         if odoo_process.has_worker():
             worker = odoo_process.worker_command()
             family.start("worker", worker, {**variables, "ODOO_RC": str(configuration)})
         family.wait_until(lambda: _serves(url), f"Odoo does not answer at {url}", 120)
-        plant = ", ".join(f"{machine} on {number}" for number, machine in PLANT_PORTS.items())
+        if line:
+            family.start("label printer", packaging.printer_command(line, url), odoo_process.variables())
+        plant = ", ".join(f"{machine} on {number}" for number, machine in ports.items())
         print(WHAT_TO_SEE.format(url=url, plant=plant), flush=True)
+        if line:
+            print(packaging.WHAT_TO_SEE.format(**line), flush=True)
         family.watch()
 
 

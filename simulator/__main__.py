@@ -19,8 +19,11 @@ MACHINES = {
     "press": ("press", "Press", 15020),
     "filler": ("filler", "Filler", 14840),
     "cnc": ("replay", "Replay", 14850),
+    "packer": ("packer", "Packer", 15030),
 }
-SCHEMES = {"press": "modbus", "filler": "opc.tcp", "cnc": "opc.tcp"}
+SCHEMES = {"press": "modbus", "filler": "opc.tcp", "cnc": "opc.tcp", "packer": "modbus"}
+#: Those that run unless told otherwise: the packer needs an operator who knows what is in Odoo.
+USUAL = ("press", "filler", "cnc")
 
 
 def main(arguments=None):
@@ -40,7 +43,9 @@ def _parser():
         prog="python -m simulator",
         description="Runs a small plant on 127.0.0.1 until Ctrl-C. Port 0 takes any free one; it is printed.",
     )
-    parser.add_argument("--only", metavar="NAMES", help=f"machines, with commas: {','.join(MACHINES)} (default: all)")
+    parser.add_argument(
+        "--only", metavar="NAMES", help=f"machines, with commas, of: {','.join(MACHINES)} (default: all but the packer)"
+    )
     for name, (_module, _class, port) in MACHINES.items():
         parser.add_argument(
             f"--{name}-port", type=int, default=port, metavar="PORT", help=f"of the {name} (default: {port})"
@@ -54,12 +59,18 @@ def _parser():
     )
     parser.add_argument("--cnc-speed", type=float, default=20.0, metavar="N", help="times real time (default: 20)")
     parser.add_argument("--cnc-log", metavar="FILE", help="SHDR log to play (default: 20 plates of a real machine)")
+    parser.add_argument("--packer-cycle", type=float, default=3.0, metavar="S", help="seconds of a pack (default: 3)")
+    parser.add_argument("--packer-order", default="", metavar="CODE", help="what its operator scans at first (none)")
+    parser.add_argument("--packer-lots", default="", metavar="LOTS", help="with commas: lots that he puts in in turn")
+    parser.add_argument(
+        "--packer-serials", default="TB", metavar="TEXT", help="what its labels begin with (default: TB)"
+    )
     parser.add_argument("--cnc-once", action="store_true", help="do not begin the day anew when it has ended")
     return parser
 
 
 async def _run(options):
-    names = options.only.split(",") if options.only else list(MACHINES)
+    names = options.only.split(",") if options.only else list(USUAL)
     if unknown := [name for name in names if name not in MACHINES]:
         raise RuntimeError(f"there is no machine {unknown[0]}; there are: {', '.join(MACHINES)}")
     ended = asyncio.Event()
@@ -90,6 +101,10 @@ def _make(name, options):
     settings = {"port": getattr(options, f"{name}_port")}
     if name == "press":
         settings |= {"cycle": options.press_cycle, "jam_every": options.press_jam_every}
+    if name == "packer":
+        lots = tuple(lot for lot in options.packer_lots.split(",") if lot)
+        settings |= {"cycle": options.packer_cycle, "order": options.packer_order, "lots": lots}
+        settings |= {"serials": options.packer_serials}
     if name == "cnc":
         settings |= {"speed": options.cnc_speed, "loop": not options.cnc_once}
         settings |= {"path": options.cnc_log} if options.cnc_log else {}

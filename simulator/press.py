@@ -63,7 +63,7 @@ PRESS_FAULTS = {
 
 
 class Press:
-    """The press, its controller and the line to it.
+    """The press, its controller and the line to it. Another machine of this make has other registers, and more faults.
 
     :param int port: where it listens on 127.0.0.1, 0 = any free one; afterwards :attr:`port` says which
     :param float cycle: seconds of a stroke
@@ -73,6 +73,11 @@ class Press:
     :param int counter_width: bits of the good counter, 1 to 32
     :param int seed: makes the same run again
     """
+
+    #: What :meth:`fault` understands beside the faults of the line.
+    known_faults = PRESS_FAULTS
+    #: How many holding registers the controller has, and how many input registers.
+    holding_registers, input_registers = 20, 2
 
     def __init__(
         self,
@@ -108,7 +113,7 @@ class Press:
         self._random = random.Random(seed)
         self._server = None
         self._work = None
-        self._floods = set()
+        self._beside = set()
         self._interruptions = asyncio.Queue()
 
     # Life
@@ -122,7 +127,7 @@ class Press:
 
     async def stop(self):
         """Stop working and listening."""
-        for task in [self._work, *self._floods]:
+        for task in [self._work, *self._beside]:
             if task:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -213,12 +218,12 @@ class Press:
         if name in FAULTS:
             self.line.fault(name, **parameters)
             return
-        if name not in PRESS_FAULTS:
-            raise ValueError(f"unknown fault {name}; there are: {', '.join([*PRESS_FAULTS, *FAULTS])}")
+        if name not in self.known_faults:
+            raise ValueError(f"unknown fault {name}; there are: {', '.join([*self.known_faults, *FAULTS])}")
         try:
             getattr(self, f"_begin_{name}")(**parameters)
         except TypeError as error:
-            raise ValueError(f"{name}: {PRESS_FAULTS[name]}") from error
+            raise ValueError(f"{name}: {self.known_faults[name]}") from error
 
     def _begin_jam(self, seconds=20.0, code=101):
         self._interruptions.put_nowait((self._stand_jammed, {"seconds": float(seconds), "code": int(code)}))
@@ -237,8 +242,8 @@ class Press:
 
     def _begin_alarm_flood(self, count=50, seconds=5.0):
         flood = asyncio.ensure_future(self._flood_with_alarms(int(count), float(seconds)))
-        self._floods.add(flood)
-        flood.add_done_callback(self._floods.discard)
+        self._beside.add(flood)
+        flood.add_done_callback(self._beside.discard)
 
     async def _flood_with_alarms(self, count, seconds):
         codes = list(ALARMS)
@@ -283,10 +288,11 @@ class Press:
         def bits():
             return [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
 
+        tables = (bits(), bits(), words(self.holding_registers), words(self.input_registers))
         everything = SimData(0, count=65536, datatype=DataType.REGISTERS)
         self._server = ModbusTcpServer(
             [
-                SimDevice(id=1, simdata=(bits(), bits(), words(20), words(2)), action=answer),
+                SimDevice(id=1, simdata=tables, action=answer),
                 SimDevice(id=0, simdata=[everything], action=answer_for_nobody),
             ],
             address=("127.0.0.1", 0),
@@ -303,8 +309,13 @@ class Press:
             return [running | (self.state in TRANSIENT) << 1 | alarm << 2]
         if function_code == 4:
             return [round(self.temperature * 10) & 0xFFFF, running | alarm << 1 | 1 << 2]
+        image = self._holding()
+        return list(struct.unpack(f">{len(image) // 2}H", image))
+
+    def _holding(self):
+        """Return the holding registers as bytes."""
         total = self.strokes % 2**32
-        image = struct.pack(
+        return struct.pack(
             ">HHIHHff16sHH",
             self.state,
             1,
@@ -317,4 +328,3 @@ class Press:
             total & 0xFFFF,
             total >> 16,
         )
-        return list(struct.unpack(f">{len(image) // 2}H", image))

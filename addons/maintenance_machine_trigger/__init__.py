@@ -1,2 +1,2 @@
-from . import models, postings
+from . import models, postings, wizard
 from .hooks import uninstall_hook

@@ -6,6 +6,8 @@ def uninstall_hook(env):
     env["mrp.machine.event.posting"]._end_handler(
         "maintenance_request", env._("The addon that makes maintenance requests was uninstalled.")
     )
+    # Nobody would be left to end them.
+    env["maintenance.request"].sudo().search([("machine_block_id", "!=", False)])._unblock_workcenter()
     _keep_equipment(env)
 
 

@@ -9,15 +9,12 @@ business document.
 """
 
 import contextlib
-import hashlib
 import logging
-import os
 import socket
 import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.errors import UndefinedColumn, UndefinedTable
@@ -26,11 +23,14 @@ from psycopg2.extensions import TransactionRollbackError
 from odoo import SUPERUSER_ID, api
 
 from .arming_place import armings_here
+from .machine_connect.instants import microseconds
 from .machine_connect.mapping import Interpreter, MappingInvalid
 from .machine_connect.polling import PollEngine, PollJob
 from .machine_connect.reading import Quality
+from .polling_conditions import look, remember, watches
 from .polling_hot_rows import NOW, execute_values, write_machines, write_memories, write_statuses, write_values
 from .polling_plan import Plan, Signal
+from .polling_process import is_gone, worker_name  # noqa: F401 - hosts are named by it
 
 _logger = logging.getLogger(__name__)
 
@@ -64,38 +64,6 @@ TABLES_CHANGE = (UndefinedTable, UndefinedColumn)
 SILENT_CODES = frozenset(
     {"no_answer", "answer_mismatch", "gateway_no_answer", "gateway_no_path", "connection_lost", "connection_timeout"}
 )
-
-
-def _process_space():
-    """Return in which space of process ids we are: another container on this machine is another one. Linux only."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return hashlib.sha256(f"{boot} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:8]
-    except OSError:
-        return ""
-
-
-_SPACE = _process_space()
-
-
-def worker_name(kind):
-    """Return a name for this process that no other living one has: host, kind, process id and its space."""
-    return f"{socket.gethostname()}:{kind}:{os.getpid()}" + (f"@{_SPACE}" if _SPACE else "")
-
-
-def _is_gone(name):
-    """Return whether a name is that of a process of this machine that does not exist any more."""
-    process, _at, space = name.rpartition("@")
-    number = process.rpartition(":")[2]
-    if not _SPACE or space != _SPACE or not number.isdigit():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 class PollingHost:
@@ -270,7 +238,7 @@ class PollingHost:
                     UNION SELECT holder FROM mrp_machine_endpoint WHERE lease_until > {NOW}""",
                 [LEASE],
             )
-            return [name for (name,) in cr.fetchall() if name and _is_gone(name)]
+            return [name for (name,) in cr.fetchall() if name and is_gone(name)]
 
     def _share(self, gone):
         """Return how many endpoints are this worker's fair part of all; what does not divide goes to the first by name."""
@@ -392,7 +360,7 @@ class PollingHost:
     def _plan(self, connection, row, signature):
         """Build what is needed to poll one connection, from its records."""
         machine = connection.machine_id
-        signals = {}
+        signals, watching = {}, watches(connection)
         for signal in connection.signal_ids:
             hot = signal.value_id
             try:
@@ -409,6 +377,7 @@ class PollingHost:
                 memory=hot.memory or {},
                 value=hot.value or None,
                 quality=hot.quality or None,
+                watches=tuple(watching.get(signal.id, ())),
             )
         return Plan(
             connection_id=connection.id,
@@ -475,10 +444,10 @@ class PollingHost:
 
     def _store_together(self, outcomes):
         """Store these outcomes in one transaction and adopt what was learned from them once it is committed."""
-        working, health, news = {}, {}, []
+        working, health, news, learned = {}, {}, [], []
         try:
             with self.registry.cursor() as cr:
-                received = self._store_in(cr, outcomes, working, health, news)
+                received = self._store_in(cr, outcomes, working, health, news, learned)
         except Exception:
             for plan, before in health.values():
                 plan.lost, plan.failures, plan.status_written = before
@@ -488,6 +457,7 @@ class PollingHost:
             signal.memory, signal.value, signal.quality = memory, value, quality
             if written:
                 signal.written = time.monotonic()
+        remember(learned)
         for level, message, *arguments in news:
             _logger.log(level, message, *arguments)
         if received:
@@ -509,11 +479,12 @@ class PollingHost:
             write_statuses(cr, [(plan, failed, self._pause(plan.interval))])
             write_machines(cr, {plan.machine_id: ("failing", None)})
 
-    def _store_in(self, cr, outcomes, working, health, news):
+    def _store_in(self, cr, outcomes, working, health, news, learned):
         """Store these outcomes in the transaction of a cursor, and note what is to be remembered and told after it.
 
         :return: the events that are new
         """
+        heard = []
         ours = self._still_ours(cr, outcomes)
         env = api.Environment(cr, SUPERUSER_ID, {"tracking_disable": True})
         batches, values, missed, statuses, machines = [], [], set(), [], {}
@@ -524,10 +495,10 @@ class PollingHost:
                 continue
             health.setdefault(plan.connection_id, (plan, (plan.lost, plan.failures, plan.status_written)))
             if outcome.readings is None:
-                events = self._miss(plan, outcome, working, missed)
+                events = self._miss(plan, outcome, working, missed, heard)
                 self._note_failure(cr, plan, outcome, statuses, machines, news)
             else:
-                events = self._interpret(plan, outcome, working, values)
+                events = self._interpret(plan, outcome, working, values, heard)
                 if (code := _nothing_good(outcome)) is None:
                     self._note_success(plan, outcome, statuses, machines, news)
                 else:
@@ -543,7 +514,22 @@ class PollingHost:
         write_statuses(cr, statuses)
         write_machines(cr, machines)
         env.flush_all()
+        if heard:
+            received += self._look(env, heard, learned)
         return received
+
+    def _look(self, env, heard, learned):
+        """Let conditions look at what was heard; return the events that they made. A defect of theirs costs no reading."""
+        try:
+            with env.cr.savepoint():
+                told, found = look(env, heard)
+        except PASSING:
+            raise
+        except Exception:
+            _logger.exception("conditions could not look at what was read")
+            return env["mrp.machine.event"]
+        learned += told
+        return found
 
     def _still_ours(self, cr, outcomes):
         """Return the connections whose lease and configuration are still those that we read with.
@@ -571,8 +557,11 @@ class PollingHost:
             if plans[connection_id].signature[2:] == (version, connection_written, machine_written)
         }
 
-    def _interpret(self, plan, outcome, working, values):
-        """Return the events of one answer, and note in ``working`` and ``values`` what is to be remembered."""
+    def _interpret(self, plan, outcome, working, values, heard):
+        """Return the events of one answer, and note in ``working`` and ``values`` what is to be remembered.
+
+        What conditions look at is noted in ``heard``.
+        """
         events = []
         now = time.monotonic()
         for reading in outcome.readings:
@@ -588,12 +577,14 @@ class PollingHost:
             write = changed or now - signal.written >= QUIET_WRITE
             working[reading.signal] = (signal, result.memory, text, reading.quality.value, write)
             events.extend(result.events)
+            if signal.watches and (moment := signal.interpreter.moment(reading)) is not None:
+                heard.append((plan.machine_id, signal.watches, moment, result.value))
             if write:
                 code = reading.code or (_refusal(result.rules) if text is None else "")
                 values.append((signal.value_id, text, reading, code, result.memory))
         return events
 
-    def _miss(self, plan, outcome, working, missed):
+    def _miss(self, plan, outcome, working, missed, heard):
         """Return the events of signals that could not be read, and note in ``working`` and ``missed`` what to remember.
 
         At the first failure all is written down that was kept at leisure: when a signal was last heard decides from when
@@ -606,6 +597,8 @@ class PollingHost:
                 name, (signal, signal.memory, signal.value, signal.quality, False)
             )
             result = signal.interpreter.missed(memory, tried, outcome.code)
+            if signal.watches:
+                heard.append((plan.machine_id, signal.watches, microseconds(tried), None))
             if result.changed or not plan.lost:
                 working[name] = (signal, result.memory, value, Quality.STALE.value, True)
                 missed.add(name)

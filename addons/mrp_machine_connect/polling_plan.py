@@ -18,6 +18,7 @@ class Signal:
     value: str | None = None
     quality: str | None = None
     written: float = float("-inf")
+    watches: tuple = ()
 
 
 @dataclass

@@ -11,6 +11,8 @@ from devtools.environment import free_port
 from devtools.odoo_process import variables
 from tests.integration import processes
 
+from .stage_books import BOOKS_CODE
+
 #: A user of a company that has no machine yet: every list is empty for her.
 NEWCOMER = "newcomer"
 
@@ -225,6 +227,7 @@ def set_up():
             )
             shell(f"PORTS = {ports!r}\n{DAY_CODE}")
             shell(SOURCES_CODE)
+            shell(BOOKS_CODE)
             # The day must be over before the plant goes on with it.
             sql = "SELECT count(*) FROM mrp_machine_queue"
             server.wait_until(lambda: cluster.query(name, sql) == "0", "the day is posted", 120)

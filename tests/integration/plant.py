@@ -118,7 +118,7 @@ def _kind(name):
     if name in KINDS:
         return KINDS[name]
     # Imported when wanted, for the OPC UA library takes a second.
-    from simulator import filler, replay
+    from simulator import filler, packer, replay
 
     class TestReplay(replay.Replay):
         """A replay whose day begins when the test says so, with the fault ``begin``."""
@@ -135,14 +135,14 @@ def _kind(name):
                 return
             super().fault(name, **parameters)
 
-    return {"filler": filler.Filler, "replay": TestReplay}[name]
+    return {"filler": filler.Filler, "packer": packer.Packer, "replay": TestReplay}[name]
 
 
 class Devices:
     """Devices in a process of their own.
 
     :param start_program: the fixture
-    :param specifications: of each ``name``, ``kind`` (``press``, ``blackhole``, ``filler``, ``replay``), ``deaf`` (a
+    :param specifications: of each ``name``, ``kind`` (``press``, ``packer``, ``blackhole``, ``filler``, ``replay``), ``deaf`` (a
         press that does not listen at first) and the settings of its class
     """
 

@@ -37,6 +37,10 @@ SHORT = {
         {"folded_gain", "ratio_to_bare", "growth_ratio", "shadow_ratio", "shadow_ratio_beat", "workers_gain",
          "workers_gain_shared", "latency_p95_s"},
     ),
+    "maintenance": (
+        ["--machines=10", "--readings=4000", "--faults=2", "--repeats=2"],
+        {"condition_readings_per_second", "request_ratio_to_bare"},
+    ),
     "ingest": (
         ["--batches=4", "--batch=20", "--senders=2", "--rows=100", "--paced-seconds=0.5"],
         {"events_per_second", "cpu_ratio_to_copy", "growth_ratio", "p99_ms"},

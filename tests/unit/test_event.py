@@ -39,7 +39,7 @@ def test_the_closed_list():
         *("production.order_started", "production.order_paused", "production.order_resumed"),
         *("production.order_completed", "production.stock_due", "production.setup_started", "production.setup_ended"),
         *("material.loaded", "material.unloaded", "material.lot_changed", "material.consumed"),
-        *("quality.scrap", "quality.defect", "quality.measurement"),
+        *("quality.scrap", "quality.defect", "quality.measurement", "quality.check_due"),
         *("downtime.started", "downtime.ended", "downtime.classified", "downtime.split", "downtime.merged"),
         *("condition.exceeded", "condition.cleared"),
         *("alarm.raised", "alarm.acked", "alarm.cleared", "alarm.shelved", "alarm.unshelved", "alarm.suppressed"),

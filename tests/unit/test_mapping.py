@@ -35,10 +35,11 @@ def test_the_roles():
         "lot": "lot",
         "scan": "scan",
         "operator": "change",
+        "scale": "scale",
         "mode": "change",
-        "meter": "none",
+        "meter": "summary",
         "energy": "none",
-        "condition": "none",
+        "condition": "summary",
         "value": "none",
     }
 
@@ -144,6 +145,7 @@ def test_the_worst_pattern_is_quick(pattern):
         (SignalMapping("S", "value", offset="1"), "offset", "not_a_number"),
         (SignalMapping("S", "value", deadband=-1), "deadband", "out_of_range"),
         (SignalMapping("S", "value", debounce=-1), "debounce", "out_of_range"),
+        (SignalMapping("S", "meter", window=-1), "window", "out_of_range"),
         (SignalMapping("S", "cycle", pieces_per_cycle=0), "pieces_per_cycle", "out_of_range"),
         (SignalMapping("S", "value", extraction={"bit": 64}), "extraction", "expression_invalid"),
         (SignalMapping("S", "value", extraction={"bit": True}), "extraction", "expression_invalid"),
@@ -194,6 +196,9 @@ SETTINGS = {
     "order": mapping("order"),
     "program debounced": mapping("program", debounce=3),
     "value": mapping("value", deadband=2, scale=0.5),
+    "summary": mapping("meter", window=10, scale=0.5),
+    "scale": mapping("scale", deadband=3),
+    "scale debounced": mapping("scale", debounce=3),
 }
 
 values = st.one_of(

@@ -12,7 +12,7 @@ import machine_connect
 PACKAGE = Path(machine_connect.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 #: Where a library that is not Python's own may be imported at all, and there in functions only.
-ROOMS = {"drivers", "client.py", "signature.py"}
+ROOMS = {"drivers", "formats", "client.py", "signature.py"}
 
 
 def imports(tree):

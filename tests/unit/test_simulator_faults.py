@@ -13,6 +13,7 @@ import pytest
 
 from simulator.faults import FAULTS, FaultProxy
 from simulator.filler import Filler
+from simulator.packer import Packer
 from simulator.press import Press
 from simulator.replay import Replay
 
@@ -207,7 +208,7 @@ def test_what_was_healed_by_hand_is_not_ended_once_more(caplog):
     leaves_nothing(run(), caplog)
 
 
-@pytest.mark.parametrize("machine_class", [Press, Filler, Replay])
+@pytest.mark.parametrize("machine_class", [Press, Filler, Replay, Packer])
 def test_a_machine_that_is_stopped_while_things_go_wrong_leaves_nothing_behind(machine_class, caplog):
     async def run():
         machine = machine_class(port=0)

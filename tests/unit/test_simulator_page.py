@@ -18,6 +18,7 @@ from simulator.__main__ import MACHINES
 from simulator.control import Control
 from simulator.faults import FAULTS, FaultProxy
 from simulator.filler import FILLER_FAULTS, STOP_REASONS, VARIABLES, Filler
+from simulator.packer import PACKER_FAULTS, Packer
 from simulator.press import PRESS_FAULTS, Press
 from simulator.replay import REPLAY_FAULTS, Replay
 from tests.unit.loopback import wait_until
@@ -27,6 +28,7 @@ FAULT_TABLES = {
     "fault of the press": (Press, PRESS_FAULTS, "_begin_"),
     "fault of the filler": (Filler, FILLER_FAULTS, "_begin_"),
     "fault of the cnc": (Replay, REPLAY_FAULTS, "_begin_"),
+    "fault of the packer": (Packer, PACKER_FAULTS, "_begin_"),
     "fault of any line": (FaultProxy, FAULTS, ""),
 }
 
@@ -52,6 +54,7 @@ def plant(loop):
         "press": Press(port=0, cycle=3600, jam_every=0, reject_rate=0.5),
         "filler": Filler(port=0, rate=0.01, jam_every=0, starve_every=0, reject_rate=0.5),
         "cnc": Replay(port=0, speed=400),
+        "packer": Packer(port=0, cycle=3600, jam_every=0, reject_rate=0.5, scan_seconds=60),
     }
     for machine in machines.values():
         loop.run(machine.start())
@@ -62,7 +65,10 @@ def plant(loop):
         wait_until(lambda: press.state == press_module.EXECUTE)
         for _piece in range(30):
             loop.call(press.stroke)
+            loop.call(machines["packer"].stroke)
             loop.run(filler.fill())
+        loop.call(machines["packer"].fault, "scan", code="WH/MO/00007")
+        wait_until(lambda: machines["packer"].scanner)
         yield machines
     finally:
         for machine in machines.values():
@@ -102,15 +108,17 @@ def test_each_address_says_what_the_truth_says_at_the_named_key(plant, name):
     assert {address: values[address] for address in keys} == {address: truth[key] for address, key in keys.items()}
 
 
-def test_the_registers_of_the_press_are_all_there_are(plant):
-    machine, rows = plant["press"], rows_of("press")
+@pytest.mark.parametrize("name", ["press", "packer"])
+def test_its_registers_are_all_there_are(plant, name):
+    machine, rows = plant[name], rows_of(name)
     covered = {"holding": set(), "input": set(), "discrete": set(), "coil": set()}
     for cells in rows:
         [address] = code(cells[0])
         place, number, _bit = parse_address(address)
         assert parse_address(cells[1]) == (place, number, None), f"{address} is another number in a manual"
-        kind = cells[2].split(",")[0]
-        size = 8 if kind == "string" else DATA_TYPES[kind][1]
+        kind, _, length = cells[2].replace("`", "").partition(", length ")
+        kind = kind.split(",")[0]
+        size = int(length) if kind == "string" else DATA_TYPES[kind][1]
         assert covered[place].isdisjoint(range(number, number + size))
         covered[place] |= set(range(number, number + size))
 
@@ -138,10 +146,13 @@ def test_the_variables_of_the_cnc_are_all_there_are():
 
 
 def test_numbers_in_the_words_are_those_of_the_code():
-    meanings = {code(cells[0])[0].rpartition("=")[2]: cells[-2] for name in MACHINES for cells in rows_of(name)}
-    press, filler, cnc = Press(port=0), Filler(port=0), Replay(port=0)
+    names = ("press", "filler", "cnc")
+    meanings = {code(cells[0])[0].rpartition("=")[2]: cells[-2] for name in names for cells in rows_of(name)}
+    press, filler, cnc, packer = Press(port=0), Filler(port=0), Replay(port=0), Packer(port=0)
 
     assert f"starts at {press.good_counter:,}" in meanings["holding:2"]
+    [packs] = [cells[-2] for cells in rows_of("packer") if cells[-1] == "`good_counter`"]
+    assert f"starts at {packer.good_counter:,}" in packs
     assert f"starts at {filler.values['GoodCount']:,}" in meanings["GoodCount"]
     assert f"starts at {filler.values['ProdProcessedCount']:,}" in meanings["ProdProcessedCount"]
     for address, codes in (

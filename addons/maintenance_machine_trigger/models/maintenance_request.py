@@ -1,10 +1,10 @@
 from odoo import api, fields, models
 from odoo.tools import format_datetime
 
+from .. import folding
+
 #: Seconds of machine time between two notes about a fault, so that a chattering alarm does not fill the chatter.
 NOTE_PAUSE = 600
-#: The upper ends of OPC UA's severities (Part 9) and the priority that maintenance gives them; above: the highest.
-PRIORITIES = ((333, "1"), (666, "2"))
 
 
 class MaintenanceRequest(models.Model):
@@ -22,6 +22,34 @@ class MaintenanceRequest(models.Model):
         readonly=True,
         copy=False,
         help="What the machine calls the fault. Requests without it are people's.",
+    )
+    machine_template_id = fields.Many2one(
+        "maintenance.machine.template",
+        string="Made by Template",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The template that says what this request looks like and how it escalates.",
+    )
+    machine_condition_id = fields.Many2one(
+        "mrp.machine.condition",
+        string="Condition",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The rule that found the fault. Empty: the machine itself raised it.",
+    )
+    # Not equipment_id, which a person may change: what comes again is still counted here.
+    machine_asset_id = fields.Many2one(
+        "maintenance.equipment",
+        string="Told of",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The equipment that the fault was mapped to when the request was made.",
     )
     machine_fault_open = fields.Boolean(
         compute="_compute_machine_fault_open",
@@ -48,6 +76,19 @@ class MaintenanceRequest(models.Model):
     machine_cleared = fields.Datetime(
         string="Cleared", readonly=True, copy=False, help="When the machine took it back. Empty: it still stands."
     )
+    machine_recent = fields.Json(readonly=True, copy=False, help="When it occurred lately, in microseconds since 1970.")
+    machine_is_flood = fields.Boolean(
+        string="Flood",
+        readonly=True,
+        copy=False,
+        help="It came more than ten times within ten minutes: folded into this request, with one note and no more.",
+    )
+    machine_is_chattering = fields.Boolean(
+        string="Chattering",
+        readonly=True,
+        copy=False,
+        help="It came and went several times within a minute: look at the sensor, or give the rule a delay.",
+    )
     machine_noted = fields.Datetime(readonly=True, copy=False, help="When the chatter was last told of the fault.")
     machine_values = fields.Char(
         string="Values", readonly=True, copy=False, help="What the machine said with its last occurrence."
@@ -65,7 +106,7 @@ class MaintenanceRequest(models.Model):
     machine_fault_summary = fields.Char(compute="_compute_machine_fault_summary", string="What the Machine Says")
 
     _machine_fault_open_unique = models.UniqueIndex(
-        "(machine_id, machine_fault_key) WHERE machine_fault_open",
+        "(machine_id, machine_fault_key, COALESCE(machine_asset_id, 0)) WHERE machine_fault_open",
         "A request for this fault of this machine is open already. Close that one first, or go on there.",
     )
 
@@ -125,62 +166,83 @@ class MaintenanceRequest(models.Model):
     # What the machine says; by the handler alone
 
     @api.model
-    def _fault_request(self, machine, key, occurred):
+    def _fault_request(self, machine, key, asset, occurred):
         """Return the request that an occurrence belongs to, or an empty recordset when a new one is due.
 
         That is the open one; but news older than what a closed request already counted belongs to that one, however
-        late it comes: the fault was repaired meanwhile.
+        late it comes: the fault was repaired meanwhile. And while the fault of a closed request still stands, or is
+        snoozed, it makes no other.
 
+        :param asset: the equipment that the fault is mapped to
         :param occurred: naive UTC, when it occurred last; None when it did not occur but was cleared
         """
-        domain = [("machine_id", "=", machine.id), ("machine_fault_key", "=", key)]
-        request = self.search([*domain, ("machine_fault_open", "=", True)], limit=1)
-        if not request and occurred:
-            closed = self.search(domain, order="machine_last_occurred desc, id desc", limit=1)
-            # Compared here, for a domain would cut the microseconds off.
-            if closed.machine_last_occurred and occurred <= closed.machine_last_occurred:
-                request = closed
-        return request
+        domain = [
+            ("machine_id", "=", machine.id),
+            ("machine_fault_key", "=", key),
+            ("machine_asset_id", "in", [asset.id, False]),
+        ]
+        # The open one first, else the latest that was closed; in one look, for this is asked for each fault of a pass.
+        request = self.search(domain, order="machine_fault_open desc, machine_last_occurred desc, id desc", limit=1)
+        if request.machine_fault_open:
+            return request
+        closed = request
+        if not closed.machine_last_occurred:
+            return self.browse()
+        # Compared here, for a domain would cut the microseconds off.
+        if occurred and occurred <= closed.machine_last_occurred or closed._keeps_fault(occurred):
+            return closed
+        return self.browse()
+
+    def _keeps_fault(self, occurred):
+        """Return whether what occurs now is still this closed request's fault, and no new one."""
+        self.ensure_one()
+        if occurred and self.machine_snoozed_until and occurred < self.machine_snoozed_until:
+            return True
+        return not self.machine_cleared and (not occurred or self.machine_template_id.rearm != "close")
 
     @api.model
-    def _raise_fault(self, machine, key, team, name, description, severity, values, raised):
+    def _raise_fault(self, machine, key, asset, values, raised):
         """Make the request of a fault that occurred for the first time.
 
-        :param str description: HTML
-        :param raised: the events that raised it, the earliest first
+        :param asset: the equipment that the fault is mapped to
+        :param dict values: name, description and what else a template says; machine_severity and machine_values
+        :param raised: ``[(moment of failure, mrp.machine.event)]`` that raised it, the earliest first
         """
-        first = raised[0]
-        _language, zone = machine._maintenance_reader()
-        local = fields.Datetime.context_timestamp(self.with_context(tz=zone), first.occurred)
-        return self.create(
+        failed, first = raised[0]
+        _language, zone = machine._maintenance_reader(asset)
+        local = fields.Datetime.context_timestamp(self.with_context(tz=zone), failed)
+        request = self.create(
             {
-                "name": name,
-                "description": description,
                 "company_id": machine.company_id.id,
-                "equipment_id": machine.equipment_id.id,
-                "maintenance_team_id": team.id,
-                "maintenance_type": "corrective",
+                "equipment_id": asset.id,
                 "request_date": local.date(),
-                "priority": self._fault_priority(severity),
                 "machine_id": machine.id,
+                "machine_asset_id": asset.id,
                 "machine_fault_key": key,
                 "machine_event_id": first.id,
-                "machine_severity": severity,
                 "machine_occurrences": len(raised),
-                "machine_first_occurred": first.occurred,
-                "machine_last_occurred": raised[-1].occurred,
-                "machine_values": values,
+                "machine_first_occurred": failed,
+                "machine_last_occurred": raised[-1][1].occurred,
+                **self._folded([], raised),
+                **values,
             }
         )
+        request._block_workcenter()
+        return request
 
     def _count_fault(self, severity, values, raised):
         """Count further occurrences of the fault, whatever their number, in one write.
 
         The priority rises with a higher severity; what a person set it to otherwise stays.
+
+        :param raised: ``[(moment of failure, mrp.machine.event)]``, the earliest first
         """
         self.ensure_one()
-        vals = {"machine_occurrences": self.machine_occurrences + len(raised)}
-        first, last = raised[0].occurred, raised[-1].occurred
+        vals = {
+            "machine_occurrences": self.machine_occurrences + len(raised),
+            **self._folded(self.machine_recent or [], raised),
+        }
+        first, last = raised[0][0], raised[-1][1].occurred
         if first < self.machine_first_occurred:
             vals["machine_first_occurred"] = first
         if last >= self.machine_last_occurred:
@@ -189,10 +251,41 @@ class MaintenanceRequest(models.Model):
                 vals["machine_cleared"] = False
         if severity > self.machine_severity:
             vals["machine_severity"] = severity
-            priority = self._fault_priority(severity)
+            priority = self.machine_template_id.sudo()._priority(severity)  # sudo: rules are read for the machine
             if priority > (self.priority or "0"):
                 vals["priority"] = priority
+        was_flood = self.machine_is_flood
         self.write(vals)
+        if self.machine_is_flood and not was_flood:
+            language, _zone = self._reader()
+            request = self.with_context(lang=language)
+            request._message_log(
+                body=request.env._(
+                    "A flood: more than ten times within ten minutes. Each time is counted, without a note."
+                )
+            )
+        if not self.machine_fault_open and last == self.machine_last_occurred:
+            self._note_closed(last)
+
+    @api.model
+    def _folded(self, before, raised):
+        """Return how often the fault came lately, and whether that is a flood or chatter."""
+        recent = folding.latest(before, [event.occurred_us for _failed, event in raised])
+        times, seconds = self._chatter_limits()
+        return {
+            "machine_recent": recent,
+            "machine_is_flood": folding.is_flood(recent),
+            "machine_is_chattering": folding.is_chatter(recent, times, seconds),
+        }
+
+    @api.model
+    def _chatter_limits(self):
+        """Return how often within how many seconds is chatter, as the settings of alarms have it."""
+        alarms = self.env["mrp.machine.alarm"]
+        return (
+            alarms._setting("chatter_times", folding.CHATTER_TIMES),
+            alarms._setting("chatter_seconds", folding.CHATTER_SECONDS),
+        )
 
     def _clear_fault(self, cleared):
         """Write down that the machine took the fault back. The request stays open: a person closes it.
@@ -203,18 +296,35 @@ class MaintenanceRequest(models.Model):
         last = cleared[-1].occurred
         if last < self.machine_last_occurred or (self.machine_cleared and last <= self.machine_cleared):
             return
-        vals = {"machine_cleared": last}
+        vals = {"machine_cleared": last, "machine_is_standing": False}
         noted = self.machine_noted
-        if not noted or (last - noted).total_seconds() >= NOTE_PAUSE:
+        is_quiet = self.machine_is_flood or self._is_snoozed(last)
+        if not is_quiet and (not noted or (last - noted).total_seconds() >= NOTE_PAUSE):
             vals["machine_noted"] = last
         self.write(vals)
         if "machine_noted" in vals:
-            language, zone = self.machine_id._maintenance_reader()
+            language, zone = self._reader()
             self._message_log(body=self.with_context(lang=language)._fault_sentence(zone))
 
-    @api.model
-    def _fault_priority(self, severity):
-        return next((priority for upper, priority in PRIORITIES if severity <= upper), "3")
+    def _reader(self):
+        return self.machine_id._maintenance_reader(self.equipment_id)
+
+    def _note_closed(self, occurred):
+        """Say on a closed request that its fault is still reported, at most once in a while."""
+        if self.machine_noted and (occurred - self.machine_noted).total_seconds() < NOTE_PAUSE:
+            return
+        self.machine_noted = occurred
+        if self.machine_cleared:
+            return
+        language, zone = self._reader()
+        request = self.with_context(lang=language)
+        request._message_log(
+            body=request.env._(
+                "Raised again at %s although this request is closed: the machine has not taken the fault back since. "
+                "Once it did, the next occurrence makes a new request.",
+                self._moment(occurred, zone),
+            )
+        )
 
     # Buttons
 

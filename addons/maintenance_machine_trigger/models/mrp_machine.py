@@ -19,6 +19,19 @@ class Machine(models.Model):
         help="Alarms less severe than this stay in the log and make no request. 1 to 1000: low to 333, medium to 666, "
         "high to 900, critical above (OPC UA Part 9).",
     )
+    maintenance_warnings = fields.Boolean(
+        string="Requests for Warnings",
+        tracking=True,
+        help="Faults make requests; warnings are only shown among the alarms. Set it for a machine whose warnings need "
+        "somebody as well. A template that is for warnings makes requests of them in any case.",
+    )
+    maintenance_asset_ids = fields.One2many(
+        "maintenance.machine.asset",
+        "machine_id",
+        string="Parts",
+        help="Parts of the machine that are equipment of their own. The first that fits an alarm is taken, else the equipment "
+        "above.",
+    )
     maintenance_request_ids = fields.One2many("maintenance.request", "machine_id", string="Maintenance Requests")
     maintenance_open_count = fields.Integer(
         compute="_compute_maintenance_open_count",
@@ -54,12 +67,24 @@ class Machine(models.Model):
             self.env["mrp.machine.event.posting"]._requeue_waiting("no_equipment", self)
         return result
 
-    def _maintenance_reader(self):
+    def _asset(self, code, signal, condition_id):
+        """Return the equipment that an alarm is about: that of the part it comes from, else the machine's.
+
+        :param str signal: the name of the signal that told it, where one did
+        :param int condition_id: of the condition that raised it, where one did
+        """
+        self.ensure_one()
+        # sudo: parts are looked up for whoever posts
+        parts = self.sudo().maintenance_asset_ids
+        part = next((part for part in parts if part._is_about(code, signal, condition_id)), None)
+        return part.equipment_id.with_env(self.env) if part else self.equipment_id
+
+    def _maintenance_reader(self, equipment):
         """Return ``(language, time zone)`` of those who read what is written into a request: its technician's, or else
         the company's."""
         self.ensure_one()
         # sudo: of a colleague no more than this
-        technician = self.equipment_id.sudo().technician_user_id
+        technician = equipment.sudo().technician_user_id
         company = self.company_id.sudo().partner_id
         zone = technician.tz or company.tz or self.workcenter_id.tz or self.clock_zone or "UTC"
         return technician.lang or company.lang or self.env.lang, zone

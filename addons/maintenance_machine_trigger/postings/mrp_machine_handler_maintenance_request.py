@@ -1,13 +1,15 @@
 from markupsafe import Markup
 
 from odoo import api, models
+from odoo.addons.mrp_machine_connect.models.mrp_machine_alarm import SEVERITIES, WARNING_UP_TO
+from odoo.addons.mrp_machine_connect.moments import naive_of_iso
 from odoo.addons.mrp_machine_connect.postings.outcome import Ignored, Waiting
 from odoo.addons.mrp_machine_connect.quantities import number_text
 
-#: The severity of an alarm that does not say how severe it is: medium, as in the table of codes.
-SEVERITY = 500
+from ..placeholders import fill
+
 #: What an alarm's data says beside the values that came with it.
-WORDS = ("code", "text", "severity", "since")
+WORDS = ("code", "text", "severity", "since", "level", "condition_id", "kind", "native_code", "because")
 
 
 class MachineHandlerMaintenanceRequest(models.AbstractModel):
@@ -31,11 +33,36 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
 
     @api.model
     def _severity(self, event):
-        """Return how severe an alarm is, 1 to 1000."""
+        """Return how severe an alarm is, 1 to 1000; of one that does not say so as its level has it."""
+        data = event.data or {}
         try:
-            return min(max(int(float((event.data or {})["severity"])), 1), 1000)
+            return min(max(int(float(data["severity"])), 1), 1000)
         except (KeyError, TypeError, ValueError, OverflowError):
-            return SEVERITY
+            level = str(data.get("level") or data.get("severity") or "").lower()
+            return SEVERITIES.get(level, SEVERITIES[None])
+
+    @api.model
+    def _level(self, event):
+        """Return whether an alarm is a fault or a warning, as it is among the alarms."""
+        data = event.data or {}
+        for said in (data.get("level"), data.get("severity")):
+            if str(said or "").lower() in ("fault", "warning"):
+                return str(said).lower()
+        return "warning" if self._severity(event) <= WARNING_UP_TO else "fault"
+
+    @api.model
+    def _condition_id(self, event):
+        """Return the id of the condition that raised an alarm, 0 for none."""
+        said = (event.data or {}).get("condition_id")
+        return said if isinstance(said, int) and not isinstance(said, bool) else 0
+
+    @api.model
+    def _failed(self, event):
+        """Return the moment of failure, naive UTC: a rule knows since when it was so, an alarm begins when it is raised."""
+        try:
+            return min(naive_of_iso(str(event.data["since"])), event.occurred)
+        except (KeyError, ValueError):
+            return event.occurred
 
     @api.model
     def _values(self, event):
@@ -47,8 +74,32 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
         )
 
     @api.model
+    def _template(self, machine, asset, key, event):
+        return self.env["maintenance.machine.template"]._for_fault(
+            machine, asset, key, self._level(event), self._severity(event), self._condition_id(event)
+        )
+
+    @api.model
     def _group(self, row):
         event, machine = row.event_id, row.machine_id
+        key = self._fault_key(event)
+        signal = event.signal_id.name or (event.data or {}).get("signal")
+        asset = machine._asset(key, signal, self._condition_id(event))
+        if event.type == "alarm.raised":
+            self._check_wanted(machine, asset, key, event)
+        if not asset:
+            raise Waiting(
+                "no_equipment",
+                self.env._("%s has no equipment yet, so maintenance does not know what this is about.", machine.name),
+            )
+        return key, asset.id
+
+    @api.model
+    def _check_wanted(self, machine, asset, key, event):
+        """Refuse what is to make no request.
+
+        :raise Ignored: it stays an alarm
+        """
         severity = self._severity(event)
         if severity < machine.maintenance_min_severity:
             raise Ignored(
@@ -59,40 +110,43 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
                     limit=machine.maintenance_min_severity,
                 ),
             )
-        if not machine.equipment_id:
-            raise Waiting(
-                "no_equipment",
-                self.env._("%s has no equipment yet, so maintenance does not know what this is about.", machine.name),
-            )
-        return self._fault_key(event)
+        template = self._template(machine, asset, key, event)
+        if template.makes == "nothing":
+            raise Ignored("by_template", self.env._("An alarm only, by the template «%s».", template.name))
+        if self._level(event) == "warning" and not machine.maintenance_warnings and template.level != "warning":
+            raise Ignored("warning", self.env._("A warning: it is shown among the alarms and makes no request."))
 
     @api.model
     def _post(self, group, rows):
         machine = rows.machine_id
         events = rows.event_id
+        key, asset_id = group
+        asset = self.env["maintenance.equipment"].browse(asset_id)
         raised = events.filtered(lambda event: event.type == "alarm.raised")
         requests = self.env["maintenance.request"]
-        request = requests._fault_request(machine, group, raised[-1:].occurred)
+        request = requests._fault_request(machine, key, asset, raised[-1:].occurred)
         if raised:
+            failures = [(self._failed(event), event) for event in raised]
             severity = max(map(self._severity, raised))
             values = self._values(raised[-1])
             if request:
-                request._count_fault(severity, values, raised)
+                request._count_fault(severity, values, failures)
             else:
                 request = requests._raise_fault(
                     machine,
-                    group,
-                    self._team(machine),
-                    self._name_request(machine, group, raised[0]),
-                    self._describe(machine, group, raised[0], severity),
-                    severity,
-                    values,
-                    raised,
+                    key,
+                    asset,
+                    {
+                        "machine_severity": severity,
+                        "machine_values": values,
+                        **self._wanted(machine, asset, key, raised[0], severity),
+                    },
+                    failures,
                 )
         elif not request:
             raise Ignored("no_request", self.env._("Cleared, and no request is open for this fault."))
         cleared = events - raised
-        before_raised = self._cleared_before_raised(machine, group, raised[-1:])
+        before_raised = self._cleared_before_raised(machine, key, raised[-1:])
         cleared = (cleared | before_raised.event_id).sorted(lambda event: (event.occurred_us, event.id))
         if cleared:
             request._clear_fault(cleared)
@@ -104,6 +158,51 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
         )
         before_raised.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
         return posting
+
+    @api.model
+    def _wanted(self, machine, asset, key, event, severity):
+        """Return the values of a request as its template has it."""
+        template = self._template(machine, asset, key, event)
+        language, zone = machine._maintenance_reader(asset)
+        spoken = template.with_context(lang=language)
+        said = self._said(machine, asset, key, event, severity, language, zone)
+        values = {
+            "name": fill(spoken.title, said).strip() if spoken.title else self._name_request(machine, key, event),
+            "description": self._describe(machine, asset, key, event, severity, fill(spoken.text, said)),
+            "maintenance_team_id": self._team(machine, asset, template).id,
+            "maintenance_type": template.maintenance_type or "corrective",
+            "priority": template._priority(severity),
+            "machine_template_id": template.id,
+            "machine_condition_id": self.env["mrp.machine.condition"].browse(self._condition_id(event)).exists().id,
+        }
+        values["name"] = values["name"] or self._name_request(machine, key, event)
+        if template.user_id and machine.company_id in template.user_id.company_ids:
+            values["user_id"] = template.user_id.id
+        if template.is_scheduled:
+            values["schedule_date"] = template._scheduled(self._failed(event))
+        return values
+
+    @api.model
+    def _said(self, machine, asset, key, event, severity, language, zone):
+        """Return what the names in a template's text stand for."""
+        data = event.data or {}
+        request = self.env["maintenance.request"].with_context(lang=language)
+        levels = dict(request.env["maintenance.machine.template"]._fields["level"]._description_selection(request.env))
+        return {
+            "machine": machine.name,
+            "equipment": asset.name,
+            "code": key,
+            "text": data.get("text") or key,
+            "severity": severity,
+            "level": levels[self._level(event)],
+            "value": number_text(data.get("value", data.get("raw_value"))),
+            "limit": number_text(data.get("limit")),
+            "unit": data.get("unit"),
+            "signal": data.get("signal"),
+            "occurred": request._moment(self._failed(event), zone),
+            "order": machine.production_id.name,
+            "values": self._values(event),
+        }
 
     @api.model
     def _cleared_before_raised(self, machine, key, raised):
@@ -137,14 +236,15 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
         return _("Raised %(raised)s ×, cleared %(cleared)s ×: %(request)s", **words)
 
     @api.model
-    def _team(self, machine):
-        """Return the team that a request on the machine's equipment goes to."""
+    def _team(self, machine, asset, template):
+        """Return the team that a request goes to: the template's, the equipment's, or the company's first."""
         company = machine.company_id
-        team = machine.equipment_id.maintenance_team_id
-        if not team or team.company_id not in (company, company.browse()):
-            teams = self.env["maintenance.team"]
-            team = teams.search([("company_id", "=", company.id)], limit=1)
-            team = team or teams.search([("company_id", "=", False)], limit=1)
+        for team in (template.maintenance_team_id, asset.maintenance_team_id):
+            if team and team.company_id in (company, company.browse()):
+                return team
+        teams = self.env["maintenance.team"]
+        team = teams.search([("company_id", "=", company.id)], limit=1)
+        team = team or teams.search([("company_id", "=", False)], limit=1)
         if not team:
             raise Waiting(
                 "no_team", self.env._("%s has no maintenance team, and each request needs one.", company.name)
@@ -153,22 +253,31 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
 
     @api.model
     def _name_request(self, machine, key, event):
-        text = (event.data or {}).get("text")
-        return f"{machine.name}: {text} ({key})" if text and text != key else f"{machine.name}: {key}"
+        data = event.data or {}
+        text = data.get("text")
+        if not text or text == key:
+            return f"{machine.name}: {key}"
+        # A condition's own code says nothing to people.
+        return f"{machine.name}: {text}" if self._condition_id(event) else f"{machine.name}: {text} ({key})"
 
     @api.model
-    def _describe(self, machine, key, event, severity):
-        """Return as HTML what the person who gets the request should know; the machine's own words are escaped."""
-        language, zone = machine._maintenance_reader()
+    def _describe(self, machine, asset, key, event, severity, text):
+        """Return as HTML what the person who gets the request should know; all words in it are escaped.
+
+        :param str text: what the template says, filled in
+        """
+        language, zone = machine._maintenance_reader(asset)
         request = self.env["maintenance.request"].with_context(lang=language)
         _ = request.env._
         data = event.data or {}
+        called = key if not data.get("text") or data["text"] == key else f"{key} {data['text']}"
         lines = [
             (_("Machine"), machine.display_name),
-            (_("Alarm"), f"{key} {data['text']}" if data.get("text") and data["text"] != key else key),
+            (_("Alarm"), data["text"] if self._condition_id(event) and data.get("text") else called),
             (_("Severity"), severity),
-            (_("First occurred"), request._moment(event.occurred, zone)),
+            (_("First occurred"), request._moment(self._failed(event), zone)),
             (_("Values"), self._values(event)),
         ]
-        items = Markup().join(Markup("<li>%s: <b>%s</b></li>") % (label, text) for label, text in lines if text)
-        return Markup("<p>%s</p><ul>%s</ul>") % (_("Raised by the machine itself."), items)
+        items = Markup().join(Markup("<li>%s: <b>%s</b></li>") % (label, value) for label, value in lines if value)
+        said = Markup().join(Markup("<p>%s</p>") % line for line in text.splitlines() if line.strip())
+        return said + Markup("<p>%s</p><ul>%s</ul>") % (_("Raised by the machine itself."), items)

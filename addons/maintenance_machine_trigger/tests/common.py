@@ -39,6 +39,21 @@ class MaintenanceTriggerCommon(MachineConnectCommon):
     def clear(self, seconds, code="J01", text="Jam", severity=500, **data):
         return self.event("alarm.cleared", seconds, {"code": code, "text": text, "severity": severity, **data})
 
+    def signal(self, name, role):
+        """Return a signal of the press that nobody polls."""
+        connection = self.env["mrp.machine.connection"].create(
+            {"machine_id": self.machine.id, "protocol": "modbus", "host": "127.0.0.1", "port": 9, "active": False}
+        )
+        return self.env["mrp.machine.signal"].create(
+            {
+                "name": name,
+                "machine_id": self.machine.id,
+                "connection_id": connection.id,
+                "role": role,
+                "address": "holding:1",
+            }
+        )
+
     def raise_and_post(self, *events, machine=None):
         machine = machine or self.machine
         received = self.receive(machine, *events)

@@ -14,8 +14,9 @@ from dataclasses import astuple, dataclass, field
 from urllib.parse import urlsplit
 
 from . import clock
-from .envelope import BATCH
+from .envelope import BATCH, cloud_event
 from .errors import MachineConnectError
+from .formats import qif
 from .refusals import SEND_AGAIN
 from .retry import Pauses, retry_after
 from .signature import Request, new_nonce, sign
@@ -236,6 +237,19 @@ class Client:
                 raise _TryAgain("no_answer", error=error.__class__.__name__) from None
         finally:
             connection.close()
+
+
+def measurements(content, stream, machine, occurred=None):
+    """Return the events that a file of measurements is, ready for :meth:`Client.deliver`; the same file is the same events.
+
+    :param bytes content: a QIF file, see :mod:`machine_connect.formats.qif`
+    :param str stream: the CloudEvents source: one a measuring machine
+    :param str machine: the machine's code
+    :param occurred: aware; when it was measured, where the file does not say
+    :raise machine_connect.formats.qif.QifRefused: it is not read
+    """
+    document = qif.read(content)
+    return [cloud_event(event, stream, machine) for event in qif.events(document, occurred, clock.now())]
 
 
 def _content(response, deadline):

@@ -171,6 +171,11 @@ class Evaluator:
             at = at.replace(tzinfo=timezone.utc)
         return Moment(at, microseconds(at), read_us)
 
+    def believed(self, reading):
+        """Return when a reading was so in microseconds, or None where the machine's clock is not believed."""
+        moment = self._moment(reading)
+        return None if self._doubt(moment) else moment.us
+
     def _doubt(self, moment):
         """Return why the machine's clock is not believed, empty when it is."""
         return clock_doubt(moment.read_us - moment.us, self._late_us, self._early_us)

@@ -64,6 +64,7 @@ def _types():
         ("quality.scrap", now, "qty"),
         ("quality.defect", now, "characteristic"),
         ("quality.measurement", now, "characteristic value"),
+        ("quality.check_due", now, "rule"),
         ("downtime.started", now, "interval"),
         ("downtime.ended", now, "interval"),
         ("downtime.classified", now, "interval reason"),

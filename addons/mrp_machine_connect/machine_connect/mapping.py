@@ -13,7 +13,9 @@ from .counter import CounterDescriptor
 from .counting import Counting, Cycles
 from .evaluation import Interpretation, MappingInvalid
 from .roles import ROLES, Role
+from .summing import Summaries
 from .watching import Alarms, Changes, Lots, Scans, States, Values
+from .weighing import Weights
 
 _EVALUATORS = {
     "counter": Counting,
@@ -23,12 +25,22 @@ _EVALUATORS = {
     "change": Changes,
     "lot": Lots,
     "scan": Scans,
+    "scale": Weights,
+    "summary": Summaries,
     "none": Values,
 }
 
 
 #: The numbers of a mapping with the least that they may be, None for no limit.
-_NUMBERS = {"scale": None, "offset": None, "deadband": 0, "debounce": 0, "interval": 0, "pieces_per_cycle": 0}
+_NUMBERS = {
+    "scale": None,
+    "offset": None,
+    "deadband": 0,
+    "debounce": 0,
+    "interval": 0,
+    "pieces_per_cycle": 0,
+    "window": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,8 @@ class SignalMapping:
     :param bool allow_uncertain: values of uncertain quality count as good ones
     :param tuple cycle_values: what a cycle signal says when a cycle is completed
     :param pieces_per_cycle: pieces that one cycle makes; a counter may go up by so many at one moment
+    :param str reason: of what a scale tells, as the machine calls it; empty: none is told
+    :param float window: seconds that a meter's or a condition's values are summed up over; 0: they are not
     :param float interval: seconds between two polls
     :param str zone: the time zone of a machine clock that shows local time, whatever zone the protocol says
     :param late_window: seconds that a value's time may lie before its reading; what is older is held. None: no limit
@@ -77,6 +91,8 @@ class SignalMapping:
     allow_uncertain: bool = False
     cycle_values: tuple = ("PROGRAM_COMPLETED",)
     pieces_per_cycle: float = 1
+    reason: str = ""
+    window: float = 0.0
     interval: float = 60.0
     zone: str = ""
     late_window: float | None = 7 * 86_400.0
@@ -143,6 +159,10 @@ class Interpreter:
         :param Reading reading: the reading
         """
         return self._evaluator.interpret(memory, reading)
+
+    def moment(self, reading):
+        """Return when a reading was so in microseconds, or None where the machine's clock is not believed."""
+        return self._evaluator.believed(reading)
 
     def missed(self, memory, read_at, code=""):
         """Return the :class:`Interpretation` of a signal that could not be read at a moment.

@@ -9,7 +9,8 @@ from typing import NamedTuple
 class Role(NamedTuple):
     """A meaning that a signal can have.
 
-    :param str evaluator: ``counter``, ``state``, ``cycle``, ``alarm``, ``change``, ``lot``, ``scan`` or ``none``
+    :param str evaluator: ``counter``, ``state``, ``cycle``, ``alarm``, ``change``, ``lot``, ``scan``, ``scale``, ``summary`` or
+        ``none``
     :param str event_type: the type of event that it makes, of :data:`machine_connect.event.EVENT_TYPES`; or empty
     :param str kind: of what is counted: ``good``, ``reject``, ``rework`` or ``total``
     :param str key: under which the event repeats the value in the word of its type
@@ -36,10 +37,11 @@ ROLES = {
     "lot": Role("lot", "material.lot_changed"),
     "scan": Role("scan", "identity.scan"),
     "operator": Role("change", "identity.operator"),
+    "scale": Role("scale", "quality.scrap"),
     # That a machine no longer names an order says that it does not work on it, not that the order is complete.
     "order": Role("change", "production.order_started", key="order", emptied="production.order_paused"),
-    "meter": Role("none"),
+    "meter": Role("summary", "process.summary"),
     "energy": Role("none"),
-    "condition": Role("none"),
+    "condition": Role("summary", "process.summary"),
     "value": Role("none"),
 }

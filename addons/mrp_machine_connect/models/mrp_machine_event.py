@@ -242,7 +242,9 @@ class MachineEvent(models.Model):
                 )
             case "alarm.raised" | "alarm.cleared":
                 words = self.env._("Alarm %s") if self.type == "alarm.raised" else self.env._("Alarm %s cleared")
-                return words % " ".join(number_text(data[key]) for key in ("code", "text") if data.get(key))
+                # What a condition found has words; its code is ours.
+                keys = ("text",) if data.get("condition_id") and data.get("text") else ("code", "text")
+                return words % " ".join(number_text(data[key]) for key in keys if data.get(key))
             case "correction.adjust":
                 return self.env._(
                     "%(pieces)s %(kind)s by hand: %(why)s",
@@ -314,9 +316,11 @@ class MachineEvent(models.Model):
                 row = self._prepare_row(head, stream, epoch, sequence, signal_id, version, event, received)
                 rows.append((machine.id, row))
         stored = self._store(rows)
+        # A decision of Odoo's own is no news of the machine, and who posts writes no row that every poll writes.
+        is_news = source != self.env.ref("mrp_machine_connect.source_rules")
         for machine, _stream, _signals, _version, events in batches:
             accepted = [event for event in events if not event.held]
-            if accepted:
+            if accepted and is_news:
                 changes = [event for event in accepted if event.type == "machine.state_changed"]
                 newest = max(changes, key=lambda event: event.occurred, default=None)
                 self._show_on_machine(machine, max(event.occurred for event in accepted), newest)

@@ -8,6 +8,8 @@ from .mrp_machine_event_posting import CAUSE
 
 #: What tells one cause from another.
 KEY = ("company_id", "machine_id", "handler", "state", "reason", "cause")
+#: Reasons that are no trouble: a pause ends by itself, and what is to be approved has a list of its own.
+ELSEWHERE = ("paused", "approval")
 #: Effects that are tried at once to show what would happen; the browser waits for them.
 SHOWN = 500
 
@@ -222,6 +224,10 @@ class MachineException(models.Model):
         first = self.env["mrp.machine.event"].search([("id", "in", events)], order="occurred_us", limit=1)
         return first.occurred.replace(microsecond=0)
 
+    def action_proposals(self):
+        """Open what these events propose, where a supervisor looks at it and decides."""
+        return self._present()[:1].machine_id.action_proposals()
+
     def action_enter_lot(self):
         """Ask of which lot these pieces are."""
         line = self._present()[:1]
@@ -270,5 +276,5 @@ class MachineException(models.Model):
         """
         if not self.has_access("read"):
             return {"causes": 0, "events": 0, "running": []}
-        [(causes, events)] = self._read_group([("reason", "!=", "paused")], [], ["__count", "events:sum"])
+        [(causes, events)] = self._read_group([("reason", "not in", ELSEWHERE)], [], ["__count", "events:sum"])
         return {"causes": causes, "events": events or 0, "running": self.env["mrp.machine.remedy"]._running()}

@@ -191,10 +191,11 @@ class MachineInterval(models.Model):
         if not self.workcenter_id or state in ("unknown", "off"):
             return None
         start = max(self.date_start, self.machine_id.automatic_since or self.date_start).replace(microsecond=0)
-        end = (self.date_end or self._known_until()).replace(microsecond=0)
+        ended = self._ended(env)
+        end = (ended or self._known_until()).replace(microsecond=0)
         if end - start < SHORTEST_LINE:
             return None
-        loss, workorder = self._loss(env, end - start)
+        loss, workorder = self._loss(env, end - start, bool(ended))
         if not loss:
             return None
         if workorder.state in CLOSED and workorder.date_finished:
@@ -205,6 +206,10 @@ class MachineInterval(models.Model):
             workorder = workorder.browse()
         return (start, end, loss, workorder) if end - start >= SHORTEST_LINE else None
 
+    def _ended(self, env):
+        """Return when the time of this interval ended, naive UTC; nothing where it lasts still."""
+        return self.date_end
+
     def _known_until(self):
         """Return how far it is certain that an open interval lasts: until the machine was last heard."""
         status = self.machine_id.status_id
@@ -214,8 +219,11 @@ class MachineInterval(models.Model):
         """Return the state that the time of this interval is booked by."""
         return "setup" if self.is_setup and self.state not in NOT_SETUP else self.state
 
-    def _loss(self, env, length):
-        """Return ``(loss, work order)`` for this interval's time; without loss it is not booked."""
+    def _loss(self, env, length, has_ended):
+        """Return ``(loss, work order)`` for this interval's time; without loss it is not booked.
+
+        :param bool has_ended: it is as long as it will ever be
+        """
         none = env["mrp.workcenter.productivity.loss"], env["mrp.workorder"]
         workorder = none[1].browse(self.workorder_id.id)
         if self._runs():
@@ -225,7 +233,7 @@ class MachineInterval(models.Model):
             return none
         # A short setup is a setup: only what nobody planned is a micro stop.
         if state != "setup" and length.total_seconds() < self.machine_id.micro_stop_limit:
-            if not self.end_us:
+            if not has_ended:
                 return none
             return (env.ref("mrp.block_reason4"), workorder) if workorder else none
         return (none[0].browse(self.loss_id.id) or env.ref(LOSSES[state])), none[1]

@@ -14,7 +14,7 @@ class MachineMappingVersion(models.Model):
     user_id = fields.Many2one("res.users", string="Changed by", required=True, readonly=True, ondelete="restrict")
     date = fields.Datetime(required=True, readonly=True, default=fields.Datetime.now)
     changes = fields.Text(readonly=True, help="What is different from the version before.")
-    snapshot = fields.Json(readonly=True, help="All signals and codes as they were from then on.")
+    snapshot = fields.Json(readonly=True, help="All signals, codes and conditions as they were from then on.")
 
     _version_unique = models.UniqueIndex("(machine_id, version)")
 
@@ -28,6 +28,8 @@ class MachineMappingVersion(models.Model):
             "signals": {str(signal.id): signal._snapshot() for signal in machine.signal_ids},
             "codes": {str(code.id): code._snapshot() for code in self._codes(machine)},
         }
+        if conditions := self.env["mrp.machine.condition"]._of_machine(machine):
+            snapshot["conditions"] = {str(condition.id): condition._snapshot() for condition in conditions}
         before = last.snapshot or {"signals": {}, "codes": {}}
         if before == snapshot:
             return self.browse()
@@ -50,8 +52,8 @@ class MachineMappingVersion(models.Model):
         return codes.concat(*{(code.kind, code.code): code for code in found}.values())
 
     def _differences(self, before, after):
-        """Yield one line a difference between two snapshots, in the order signals, codes."""
-        for part in ("signals", "codes"):
+        """Yield one line a difference between two snapshots, in the order signals, codes, conditions."""
+        for part in ("signals", "codes", "conditions"):
             old, new = before.get(part) or {}, after.get(part) or {}
             for key in sorted(old.keys() | new.keys(), key=int):
                 was, now = old.get(key), new.get(key)

@@ -82,9 +82,11 @@ class MachineMaterial(models.Model):
     @api.model
     def _at(self, machine, product, moment):
         """Return what of a component was on a machine at a moment (naive UTC)."""
-        return self._of(machine, product).filtered(
-            lambda load: load.date_start <= moment and (not load.date_end or load.date_end > moment)
-        )[:1]
+        return self._of(machine, product).filtered(lambda load: load._was_there(moment))[:1]
+
+    def _was_there(self, moment):
+        """Return whether this load was on its machine at a moment (naive UTC)."""
+        return self.date_start <= moment and (not self.date_end or self.date_end > moment)
 
     @api.model
     def _last_change(self, machine, product):
@@ -124,7 +126,7 @@ class Machine(models.Model):
         :raise Ignored: it is there already
         """
         self.ensure_one()
-        if refusal := lot._machine_refusal(moment):
+        if refusal := lot._machine_refusal(moment, used=True):
             raise Waiting(*refusal, detail=f"stock.lot:{lot.id}")
         # sudo: a load is written by nobody; who may say so was asked before
         loads = self.env["mrp.machine.material"].sudo()
@@ -231,16 +233,7 @@ class Machine(models.Model):
             moves = production.move_raw_ids.filtered(lambda move: move.product_id == product)
             if moves and (is_weighed or "done" in moves.mapped("state")):
                 self._decide_consumption(production, product, start, "material")
-        details = [f"production:{production.id}" for production in orders]
-        # sudo: whoever says what was on the machine need not be allowed to touch effects
-        rows = self.env["mrp.machine.event.posting"].sudo()
-        rows.search(
-            [
-                ("state", "=", "waiting"),
-                ("reason", "in", ("component_lot", "not_closed", "consumption")),
-                ("detail", "in", details),
-            ]
-        )._requeue()
+        orders._components_are_known()
 
     def _tell_material(self, what, lot, at, quantity=None):
         """Say for a person that a lot of a component was loaded on this machine, or taken off, through the log.

@@ -136,6 +136,15 @@ class Machine(models.Model):
         if mode == "shadow" and self.posting_mode != "shadow":
             # sudo: the memory is the poster's own
             memories = self.env["mrp.machine.shadow.memory"].sudo().search([("machine_ids", "in", self.ids)])
+            # By SQL: there may be a hundred thousand; what was counted is of no order any more.
+            self.env["mrp.machine.event.posting"].flush_model()
+            self.env.cr.execute(
+                """UPDATE mrp_machine_event_posting SET detail = NULL
+                    WHERE machine_id = ANY(%s) AND handler = 'production_count' AND reason = 'shadow'
+                      AND detail IS NOT NULL""",
+                [self.ids],
+            )
+            self.env["mrp.machine.event.posting"].invalidate_model(["detail"])
             for memory in memories:
                 if memory.machine_ids <= self:
                     memory.unlink()

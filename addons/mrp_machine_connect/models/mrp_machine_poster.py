@@ -309,13 +309,16 @@ class MachinePoster(models.AbstractModel):
             if state == "received":  # a person, or a pause after a technical error, lets it be tried again
                 due[name].add(event_id)
         log_only = {signal.id for signal in events.signal_id if signal.business_relevance == "log"}
+        lookers = {handler._handler_name() for handler in handlers if handler._takes_telemetry}
         aside = defaultdict(list)
         for event_id, event in zip(events.ids, events, strict=True):
             event_type, why = event.type, "no_handler"
             names = [name for name, takes in takers[event_type] if takes is None or takes(event)]
-            if names and (event_type.startswith(TELEMETRY) or log_only and event.signal_id.id in log_only):
+            is_kept = log_only and event.signal_id.id in log_only
+            if names and (is_kept or event_type.startswith(TELEMETRY)):
                 # What had an effect, or waits for it, keeps that; what comes from now on has none.
-                names, why = [name for name in names if (event_id, name) in known], "not_relevant"
+                takes_it = set() if is_kept else lookers
+                names, why = [name for name in names if (event_id, name) in known or name in takes_it], "not_relevant"
             if not names and (event_id, "none") not in known:
                 aside["none", "ignored", why].append(event_id)
             for name in names:

@@ -10,7 +10,7 @@ import contextlib
 from odoo import fields, models
 
 from ..shadow import Shadow
-from .mrp_machine_shadow import SHADOW, Undone
+from .mrp_machine_shadow import COUNTED, SHADOW, Undone
 from .mrp_workorder import CLOSED
 
 #: Kinds of lines that are made for all that was counted, and not only for what is new.
@@ -45,7 +45,7 @@ class MachinePoster(models.AbstractModel):
         for (state, reason, message, detail), ids in alike.items():
             if state == "posted":
                 words = self.env._("In shadow: %s", message)
-                self._note(name, ids, "ignored", "shadow", words)
+                self._note(name, ids, "ignored", "shadow", words, detail)
             else:
                 self._note(name, ids, state, reason, message, detail)
         entry_of = {entry.event_id.id: entry for entry in entries}
@@ -115,12 +115,17 @@ class MachinePoster(models.AbstractModel):
     def _note(self, name, event_ids, state, reason=None, message=None, detail=None, posting=None):
         shadow = self.env.context.get(SHADOW)
         if shadow:
+            if posting and name == "production_count":
+                # What was counted in a shadow has no posting, and is asked for by later ones.
+                order, step = posting.production_id.id, posting.workorder_id.id or 0
+                detail = COUNTED % (order, step, posting.kind or "")
             for event_id in event_ids:
                 shadow.endings[name, event_id] = (state, reason or None, message or None, detail or None)
             if posting:
                 self._note_posting(shadow, posting)
             elif state in ("waiting", "held", "failed") and set(event_ids) - set(shadow.event_ids):
                 self._note_refused(shadow, name, event_ids, message)
+            detail = None if posting else detail
         return super()._note(name, event_ids, state, reason, message, detail, posting)
 
     def _note_posting(self, shadow, posting):

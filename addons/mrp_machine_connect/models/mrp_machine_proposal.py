@@ -255,6 +255,33 @@ def _pieces(event):
     return float(data.get("delta", data.get("qty", 1)))
 
 
+class Machine(models.Model):
+    _inherit = "mrp.machine"  # pylint: disable=consider-merging-classes-inherited; one question a file
+
+    proposal_count = fields.Integer(
+        compute="_compute_proposal_count",
+        string="Proposals to Decide",
+        help="What this machine proposes and nobody has approved or refused yet.",
+    )
+
+    def _compute_proposal_count(self):
+        counts = dict(
+            self.env["mrp.machine.proposal"]
+            .sudo()  # sudo: whoever sees the machine may know that something waits there
+            ._read_group([("machine_id", "in", self.ids), ("state", "=", "proposed")], ["machine_id"], ["__count"])
+        )
+        for machine in self:
+            machine.proposal_count = counts.get(machine, 0)
+
+    def action_proposals(self):
+        """Open what this machine proposes."""
+        return self._action_records(
+            "mrp_machine_connect.mrp_machine_proposal_action",
+            [("machine_id", "=", self.id)],
+            search_default_proposed=1,
+        )
+
+
 class MachineShadow(models.Model):
     _inherit = "mrp.machine.shadow"  # pylint: disable=consider-merging-classes-inherited; one question a file
 

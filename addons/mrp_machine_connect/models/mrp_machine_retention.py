@@ -21,10 +21,15 @@ class MachineRetention(models.AbstractModel):
     def _cron_trim(self):
         """Archive and delete what is older than the settings say, as far as one pass gets."""
         while True:
-            deleted = self._trim_events() + self._trim_intervals() + self._trim_workers()
+            deleted = self._trim_batch()
             remaining = BATCH if deleted else 0
             if not self.env["ir.cron"]._commit_progress(deleted, remaining=remaining) or not deleted:
                 return
+
+    @api.model
+    def _trim_batch(self):
+        """Delete one batch of each kind of rows that has a time of its own, and return how many they were."""
+        return self._trim_events() + self._trim_intervals() + self._trim_workers()
 
     def _days(self, name):
         # sudo: settings are readable by administrators only; the scheduled action may run as somebody else

@@ -5,10 +5,13 @@ import json
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-#: What is kept of an order beside its ledger: of which lot its pieces were, and why they were rejects.
-KEPT = ("mrp.machine.lot", "mrp.machine.reject")
+#: What is kept of an order beside its ledger: of which lot its pieces were, why they were rejects, what was said that it
+#: used, and what of that a person is to decide.
+KEPT = ("mrp.machine.lot", "mrp.machine.reject", "mrp.machine.consumption", "mrp.machine.variance")
 #: In a context: the Shadow that is being cast. All that is written with it is undone.
 SHADOW = "machine_shadow"
+#: What a count in shadow says beside its words: the order, the work order or 0, and what it would have been booked as.
+COUNTED = "shadow/%s/%s/%s"
 
 
 class Undone(Exception):
@@ -135,7 +138,8 @@ class MachineShadowMemory(models.Model):
     machine_ids = fields.Many2many("mrp.machine", "mrp_machine_shadow_memory_machine_rel", readonly=True)
     ledgers = fields.Json(readonly=True, help="The rows of the ledger that were undone.")
     rows = fields.Json(
-        readonly=True, help="Further rows that were undone, by table: its lots, and the reasons of rejects."
+        readonly=True,
+        help="Further rows that were undone, by table: its lots, the reasons of rejects, and what was said that it used.",
     )
     finished = fields.Json(readonly=True, help="Work orders that ended in the shadow, and when.")
     began_at = fields.Datetime(readonly=True, help="When the order began in the shadow.")
@@ -227,20 +231,19 @@ class MachineShadowMemory(models.Model):
     def _read_rows(self, production):
         """Return what is kept of an order beside its ledger, as :attr:`rows` has it."""
         env, found = production.env, {}
-        tracked = (production.product_id | production.move_raw_ids.product_id).filtered(
-            lambda product: product.tracking != "none"
-        )
-        for model in KEPT if tracked or production.scrap_ids else KEPT[1:]:
-            # By SQL: see _write_rows
-            env.cr.execute(
-                SQL(
-                    "SELECT to_jsonb(kept) FROM %s AS kept WHERE production_id = %s ORDER BY id",
-                    SQL.identifier(env[model]._table),
-                    production.id,
-                )
+        # By SQL: see _write_rows
+        each = (
+            SQL(
+                "SELECT %s, id, to_jsonb(kept) FROM %s AS kept WHERE production_id = %s",
+                env[model]._table,
+                SQL.identifier(env[model]._table),
+                production.id,
             )
-            if rows := [row for (row,) in env.cr.fetchall()]:
-                found[env[model]._table] = rows
+            for model in KEPT
+        )
+        env.cr.execute(SQL("%s ORDER BY 2", SQL(" UNION ALL ").join(each)))
+        for table, _id, row in env.cr.fetchall():
+            found.setdefault(table, []).append(row)
         lots = {row["lot_id"] for row in found.get("mrp_machine_lot", ()) if row["lot_id"]}
         if lots:
             env.cr.execute("SELECT to_jsonb(lot) FROM stock_lot AS lot WHERE id = ANY(%s) ORDER BY id", [sorted(lots)])

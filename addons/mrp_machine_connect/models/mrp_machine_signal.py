@@ -290,6 +290,8 @@ class MachineSignal(models.Model):
             allow_uncertain=self.allow_uncertain,
             cycle_values=tuple(value.strip() for value in (self.cycle_values or "").split(",") if value.strip()),
             pieces_per_cycle=self.pieces_per_cycle,
+            reason=(self.scrap_reason or "").strip(),
+            window=self.summary_window * 60,
             interval=self.connection_id.interval,
             zone=machine.clock_zone or "",
             late_window=machine.late_window * 3600 or None,

@@ -8,7 +8,7 @@ from ..machine_connect.state import TABLES
 from ..quantities import number_text
 
 #: Settings that take any float; where the digits are given, Odoo itself refuses what is no number.
-FLOATS = ("deadband", "debounce", "fastest_cycle")
+FLOATS = ("deadband", "debounce", "fastest_cycle", "summary_window")
 #: Seconds of the fastest cycle: from a thousandth, up to a year.
 SHORTEST_CYCLE, LONGEST_CYCLE = 0.001, 31_536_000
 #: Pieces of one cycle.
@@ -26,6 +26,9 @@ ROLES = [
     ("lot", "Lot"),
     ("scan", "Scanner"),
     ("operator", "Operator"),
+    ("scale", "Scale of rejects"),
+    ("meter", "Meter"),
+    ("condition", "Value to watch"),
     ("value", "Value only"),
 ]
 
@@ -188,6 +191,17 @@ class MachineSignalMixin(models.AbstractModel):
         default="PROGRAM_COMPLETED", help="Values that say that a cycle is complete, separated by commas."
     )
     pieces_per_cycle = fields.Float(default=1.0, digits=(16, 3), help="Cavities, parts a pallet: pieces of one cycle.")
+    scrap_reason = fields.Char(
+        "Reason of Scrap",
+        help="Scale of rejects only: why something is thrown in there, by a code of the machine that «Codes» maps to a scrap "
+        "reason. Empty: it is scrap without a reason.",
+    )
+    summary_window = fields.Float(
+        string="Summary Every (min)",
+        default=5.0,
+        help="Meters and values to watch only: so many minutes become one line of the log, with the number of values, the "
+        "least, the greatest, their average and the last. 0: none; conditions look at each value all the same.",
+    )
     allow_uncertain = fields.Boolean(help="Also let values speak that the device marks as uncertain.")
 
     @api.constrains("role", "fastest_cycle", "counter_width", "counter_modulus", "counter_kind")
@@ -238,11 +252,15 @@ class MachineSignalMixin(models.AbstractModel):
                     )
                 )
 
-    @api.constrains("scale", "deadband", "debounce")
+    @api.constrains("scale", "deadband", "debounce", "summary_window")
     def _check_numbers(self):
         for signal in self:
             if not signal.scale:
                 raise ValidationError(self.env._("%s: a scale of 0 would make every value 0.", signal.name))
+            if signal.summary_window < 0:
+                raise ValidationError(
+                    self.env._("%(signal)s: «%(field)s» cannot be negative.", **signal._figure_words("summary_window"))
+                )
             if signal.deadband < 0 or signal.debounce < 0:
                 raise ValidationError(self.env._("%s: deadband and debounce cannot be negative.", signal.name))
 

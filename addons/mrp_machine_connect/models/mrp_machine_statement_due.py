@@ -19,6 +19,25 @@ MARK = "mrp_machine_connect.statements_seen_us"
 class Machine(models.Model):
     _inherit = "mrp.machine"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
+    unsigned_statement_count = fields.Integer(
+        compute="_compute_unsigned_statement_count",
+        string="Statements to Sign",
+        help="Statements of this machine's shifts that nobody has signed yet.",
+    )
+
+    def _compute_unsigned_statement_count(self):
+        counts = dict(
+            self.env["mrp.machine.statement"]
+            .sudo()  # sudo: whoever sees the machine may know that something is to be signed there
+            ._read_group([("machine_id", "in", self.ids), ("state", "=", "open")], ["machine_id"], ["__count"])
+        )
+        for machine in self:
+            machine.unsigned_statement_count = counts.get(machine, 0)
+
+    def action_statements(self):
+        """Open the statements of this machine's shifts."""
+        return self._action_records("mrp_machine_connect.mrp_machine_statement_action", [("machine_id", "=", self.id)])
+
     def _make_statements(self, now, limit=PASS):
         """Make the statements of the shifts of this machine that are over, the earliest first, and return them.
 

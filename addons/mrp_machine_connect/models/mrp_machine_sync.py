@@ -307,6 +307,9 @@ class MachineSync(models.Model):
         """Return ``{event type: names of the handlers that take it}``."""
         takers = {}
         for handler in self.env["mrp.machine.poster"]._handlers():
+            if handler._takes_telemetry:
+                # It only looks: no state or alarm waits because a sum of readings came before it.
+                continue
             for name in handler._event_types:
                 takers.setdefault(name, []).append(handler._handler_name())
         return takers

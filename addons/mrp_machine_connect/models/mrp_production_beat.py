@@ -149,30 +149,50 @@ class MrpProduction(models.Model):
         # Those consumed by hand have their share now and wait for a person: MRP would cancel them. What people added
         # beside the bill of materials is theirs.
         components = self.move_raw_ids.filtered(lambda move: move.state not in CLOSED)
-        self._set_by_hand(self.qty_producing)
+        self._set_by_hand(self.qty_producing, is_part=True)
         components.filtered(
             lambda move: not move.picked and not move.product_uom.is_zero(move.product_uom_qty) and move.quantity > 0
         ).picked = True
         return components
 
-    def _set_by_hand(self, least):
+    def _set_by_hand(self, least, is_part=False):
         """Set what is due of components that wait for a person, where a part of them was used already.
 
         A step that is finished used them for all that went through it, be it more than what the order made by now.
 
         :param float least: of the order that was made, in its unit
+        :param bool is_part: the order goes on: a part that enters stock takes its own components, and those of pieces that
+            are ahead of it are taken with theirs
+        """
+        waiting = self.move_raw_ids.filtered(
+            lambda move: (
+                move.state not in CLOSED and move.manual_consumption and not move.picked and move.product_uom_qty
+            )
+        )
+        for move in waiting - self._set_finished(least, is_part):
+            move._set_quantity_done(move._due_for(least))
+
+    def _set_finished(self, least, is_part=False):
+        """Set what is due of components whose step is finished: MRP picked them, and pieces of it may have come after that.
+
+        :param float least: as :meth:`_set_by_hand` has it, and ``is_part`` as well
+        :return: the moves of these components
         """
         moves = self.move_raw_ids.filtered(
             lambda move: (
                 move.state not in CLOSED
                 and move.manual_consumption
-                # MRP picks what is open of a step that is finished; pieces of it may come after that.
-                and (not move.picked or move.workorder_id.state == "done" and not move._is_told())
+                and move.workorder_id.state == "done"
+                and (not move.picked or not move._is_told())
+                and move.product_uom_qty
             )
         )
-        for move in moves.filtered("product_uom_qty"):
+        for move in moves:
             step = move.workorder_id.filtered(lambda step: step.state == "done")
-            move._set_quantity_done(move._due_for(max(least, step.qty_produced)))
+            if is_part:
+                step = step.browse()
+            move._set_quantity_done(move._due_for(least, step.qty_produced))
+        return moves
 
     def _enter_stock(self):
         """Post what was made by now of an order that goes on, with what was used for it.
@@ -208,6 +228,8 @@ class MrpProduction(models.Model):
                 ):
                     production._set_qty_producing(False)
                     production._set_by_hand(production.qty_producing)
+            elif production.state not in CLOSED and production._machine_rows():
+                production._set_finished(production.qty_producing)
         return super().pre_button_mark_done()
 
     def button_mark_done(self):
@@ -260,15 +282,16 @@ class MrpWorkorder(models.Model):
 class StockMove(models.Model):
     _inherit = "stock.move"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
-    def _due_for(self, quantity):
+    def _due_for(self, quantity, through=0.0):
         """Return how much of a component or by-product is still to be moved when so much of its order was made in all.
 
         MRP's own factor holds for what is open alone; where more was used for a part than its share, less is left.
 
         :param float quantity: cumulative, in the order's unit
+        :param float through: how many went through its step, where that is finished: it may have been ahead of the order
         """
         self.ensure_one()
-        order = self.raw_material_production_id or self.production_id
+        order, quantity = self.raw_material_production_id or self.production_id, max(quantity, through)
         moves = order.move_raw_ids if self.raw_material_production_id else order.move_finished_ids
         same = moves.filtered(
             lambda move: (

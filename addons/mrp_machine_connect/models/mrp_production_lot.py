@@ -14,6 +14,8 @@ ENDED_LOTS = "machine_ended_lots"
 COUNTED_LOT = "machine_counted_lot"
 #: In a context: the lot on the order is written by ourselves, and is no person's word.
 OWN_LOT = "machine_own_lot"
+#: In a context: the quantity of the order is what was counted, however many serial numbers there are.
+KEEP_COUNTED = "machine_keep_counted"
 
 
 class MrpProduction(models.Model):
@@ -214,6 +216,8 @@ class MrpProduction(models.Model):
 
     def write(self, vals):
         """Take the lot that a person enters on an order for that of the pieces to come."""
+        if self.env.context.get(KEEP_COUNTED) and vals.keys() == {"qty_producing"}:
+            return True
         result = super().write(vals)
         if "lot_producing_ids" in vals and not self.env.context.get(OWN_LOT):
             self._lot_is_known()
@@ -233,6 +237,15 @@ class MrpProduction(models.Model):
                 row.machine_id._take_lot(self, lot.name, fields.Datetime.now(), "person")
             except Outcome as outcome:
                 raise UserError(outcome.message) from outcome
+
+    def _set_qty_producing(self, pick_manual_consumption_moves=True):
+        """Leave the quantity of an order of several steps as it was counted.
+
+        MRP makes it the number of serial numbers, and the last step may be known to be ahead of the ones before it.
+        """
+        if len(self) == 1 and self.product_id.tracking == "serial" and len(self._steps()) > 1 and self._machine_lots():
+            self = self.with_context(**{KEEP_COUNTED: True})
+        return super()._set_qty_producing(pick_manual_consumption_moves)
 
     # Into stock
 
@@ -406,6 +419,12 @@ class MrpProduction(models.Model):
             if unit.compare(part, 0.0) <= 0:
                 break
             scrap._change_lot(into, unit._compute_quantity(part, scrap.product_uom_id, round=False))
+        # A transfer that takes them on has the earlier lot reserved.
+        following = (done.move_dest_ids | done._taken_on()).filtered(lambda move: move.state not in CLOSED)
+        following = following.filtered(lambda move: lot in move.move_line_ids.lot_id)
+        if following:
+            following._do_unreserve()
+            following._action_assign()
         self._refuse_negative_lots(places)
 
     def _refuse_negative_lots(self, places):
@@ -496,7 +515,8 @@ class StockMoveLine(models.Model):
             }
         )
         line.date = date
-        line.consume_line_ids = self.consume_line_ids
+        # MRP links a new line of what is done to all that the order made, be it what was scrapped.
+        line.consume_line_ids, line.produce_line_ids = self.consume_line_ids, self.produce_line_ids
         return line
 
     def _change_lot(self, into, quantity):
@@ -521,7 +541,15 @@ class StockScrap(models.Model):
         self.ensure_one()
         move = self.move_ids[:1]
         if self.product_uom_id.compare(quantity, self.scrap_qty) < 0:
-            other = self.copy({"scrap_qty": quantity, "state": "done", "lot_id": into.id, "date_done": self.date_done})
+            other = self.copy(
+                {
+                    "scrap_qty": quantity,
+                    "state": "done",
+                    "lot_id": into.id,
+                    "date_done": self.date_done,
+                    "is_reject_component": self.is_reject_component,
+                }
+            )
             moved = self.product_uom_id._compute_quantity(quantity, move.product_uom, round=False)
             new = move.copy({"scrap_id": other.id, "product_uom_qty": moved, "state": "done", "move_line_ids": []})
             line = move.move_line_ids[:1]

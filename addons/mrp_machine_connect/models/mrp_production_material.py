@@ -1,6 +1,6 @@
 """What did an order take of its components, and of which lots? By what machines said, where they did."""
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
@@ -271,14 +271,11 @@ class StockMove(models.Model):
         order, step = self.raw_material_production_id, self.workorder_id[:1]
         # Of a closed order MRP's quantity in production is that of its close.
         on_order = order.qty_produced if order.state == "done" else order.qty_producing
-        made = max(on_order, step.qty_produced)
-        return made + order._rejects_beside() if order.machine_reject_booking == "net" else made
+        return self._pieces_used_for(on_order, step.qty_produced)
 
     def _by_bom(self):
         """Return how much of this component belongs to what was made, in its own unit and not rounded."""
-        order = self.raw_material_production_id
-        each = sum(self.mapped("product_uom_qty")) / order.product_qty if order.product_qty else 0.0
-        return each * self._made()
+        return self._for_a_piece() * self._made()
 
     def _book_believed(self, machine, told):
         """Set what is believed of this component on what is open of it.
@@ -332,6 +329,7 @@ class StockMove(models.Model):
         used = told._quantity_in(unit) if machine.consumption_way != "lot" else self._used_by_lots(machine, by_bom)
         if machine.consumption_way == "lot" and used is None:
             return expected if decided else None
+        used -= self._taken_by_rejects()
         whole = self.env.context.get(IN_ALL)
         is_part = bool(whole) and order.product_uom_id.compare(order.qty_producing, whole) < 0
         if is_part:
@@ -349,6 +347,16 @@ class StockMove(models.Model):
         if machine.consumption_way == "bom":
             return expected if decided else None
         return actual if allowed else expected
+
+    def _for_a_piece(self):
+        """Return how much of this component a piece takes, in its own unit and not rounded.
+
+        What is demanded says so while an order is open and demands nothing for its rejects.
+        """
+        order = self.raw_material_production_id
+        is_demand = order.state not in CLOSED and order.machine_reject_booking != "net"
+        by_demand = sum(self.mapped("product_uom_qty")) / order.product_qty if order.product_qty else 0.0
+        return by_demand if is_demand else self._each() or by_demand
 
     def _propose(self, machine, expected, actual, percent, occurred, withdraw):
         """Propose a difference, or withdraw what was proposed of this component and nobody decided."""
@@ -438,17 +446,16 @@ class StockMove(models.Model):
             where = SQL("%s AND posting.workorder_id IN %s", where, tuple(steps.ids))
         # By SQL: an order may have ten thousand counts, and only their sums are asked for.
         counts = SQL(
-            """FROM mrp_machine_posting posting
+            """FROM (%s) posting
                JOIN mrp_machine machine ON machine.id = posting.machine_id
-               JOIN mrp_machine_event_posting effect ON effect.posting_id = posting.id
-               JOIN mrp_machine_event event ON event.id = effect.event_id
+               JOIN mrp_machine_event event ON event.id = posting.event_id
                LEFT JOIN mrp_machine_material load
                  ON load.machine_id = posting.machine_id AND load.product_id = %s
                 AND load.date_start <= event.occurred
                 AND (load.date_end IS NULL OR load.date_end > event.occurred)
-              WHERE posting.machine_id IN %s AND posting.handler = 'production_count' AND posting.kind IN %s AND %s""",
+              WHERE posting.kind IN %s AND %s""",
+            self._counts(machines),
             self.product_id.id,
-            tuple(machines.ids),
             tuple(kinds),
             where,
         )
@@ -469,6 +476,17 @@ class StockMove(models.Model):
         # In the order of time; no load is no number.
         told = sorted((first, load_id or 0, pieces) for load_id, (first, pieces) in found.items() if pieces > 0)
         return {loads.browse(load_id or ()): pieces for _first, load_id, pieces in told}
+
+    @api.model
+    def _counts(self, machines):
+        """Return, as SQL, what machines counted: ``machine_id, production_id, workorder_id, kind, event_id``."""
+        return SQL(
+            """SELECT posting.machine_id, posting.production_id, posting.workorder_id, posting.kind, effect.event_id
+                 FROM mrp_machine_posting posting
+                 JOIN mrp_machine_event_posting effect ON effect.posting_id = posting.id
+                WHERE posting.machine_id IN %s AND posting.handler = 'production_count'""",
+            tuple(machines.ids),
+        )
 
     def _add_told_scrap(self, found, counts, machines):
         """Add rejects that were told as scrap of their own: one by one, for what was weighed is whole pieces.
@@ -504,6 +522,9 @@ class StockMove(models.Model):
             weights = {}
             for row in told.sorted("id"):
                 weights[row.lot_id] = weights.get(row.lot_id, 0.0) + row._quantity_in(unit)
+            for lot, scrapped in self.raw_material_production_id._scrapped_by_lot(self.product_id, unit).items():
+                weights[lot] = max(0.0, weights.get(lot, 0.0) - scrapped)
+            weights = {lot: weight for lot, weight in weights.items() if unit.compare(weight, 0.0) > 0}
             return _shares(_first(weights, total), total, unit), None
         # Of several machines in a row those take it that have it, or else none of them has.
         here = self.env["mrp.machine.material"].sudo()  # sudo: see _told
@@ -512,13 +533,14 @@ class StockMove(models.Model):
         if not machines:
             return {}, None
         pieces = {load: self._in_order_unit(count, machines) for load, count in self._pieces_by_load(machines).items()}
+        self._leave_out_scrapped(pieces, machines)
         # What a person added by hand is of the last one, and what was taken away as well.
         pieces = _first(pieces, made)
         weights = {}
         for load, count in pieces.items():
             if not load:
                 return None, self._without_lot_words(count, machines)
-            if refusal := load.lot_id._machine_refusal(load.date_start):
+            if refusal := load.lot_id._machine_refusal(load.date_start, used=True):
                 return None, refusal[1]
             weights[load.lot_id] = weights.get(load.lot_id, 0.0) + count
         if not weights:

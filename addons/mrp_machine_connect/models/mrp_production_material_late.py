@@ -7,6 +7,19 @@ from odoo.exceptions import UserError
 class MrpProduction(models.Model):
     _inherit = "mrp.production"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
+    def _components_are_known(self):
+        """Let what waited try again because it was not known of which lots components of these orders were."""
+        details = [f"production:{production.id}" for production in self]
+        # sudo: whoever says what was used, or was on a machine, need not be allowed to touch effects
+        rows = self.env["mrp.machine.event.posting"].sudo()
+        rows.search(
+            [
+                ("state", "=", "waiting"),
+                ("reason", "in", ("component_lot", "not_closed", "consumption")),
+                ("detail", "in", details),
+            ]
+        )._requeue()
+
     def _late_untold(self):
         """Leave out components of which machines know the lots."""
         known = self._known_components()
@@ -56,9 +69,11 @@ class MrpProduction(models.Model):
             done = moves.filtered(lambda move: move.state == "done" and not move.is_consumed_by_hand)
             if moves.product_id != product or not done:
                 continue
-            made = self.qty_produced + (self._rejects_beside() if self.machine_reject_booking == "net" else 0.0)
             shares, words = moves._component_lots(
-                sum(done.mapped("quantity")), made, machines, self._told_of(moves, told)
+                sum(done.mapped("quantity")),
+                moves._pieces_used_for(self.qty_produced),
+                machines,
+                self._told_of(moves, told),
             )
             if shares and not words:
                 done._correct_lots_to(shares)
@@ -179,6 +194,8 @@ class StockMoveLine(models.Model):
                 }
             )
             of_lot.date = moment
+            # MRP links a new line of what is done to all that the order made.
+            of_lot.produce_line_ids = False
         of_lot.produce_line_ids |= made
         if self.product_uom_id.is_zero(self.quantity):
             self.produce_line_ids = False

@@ -32,11 +32,17 @@ class MrpProduction(models.Model):
         if not self.machine_reject_booking:
             self.machine_reject_booking = way
 
-    def _rejects_beside(self):
-        """Return how many rejects are no part of the quantity and took components all the same, in the order's unit."""
+    def _rejects_beside(self, since=None, until=None):
+        """Return how many rejects are no part of the quantity and took components all the same, in the order's unit.
+
+        :param since: a work order, or none: only those that fell in it or in a later one; the others never came there
+        :param until: a work order, or none: only those that fell in it or in an earlier one
+        """
         self.ensure_one()
-        unit = self.product_uom_id
-        return unit.round(self._machine_rows()._beside_in(unit), rounding_method="HALF-UP")
+        unit, rows = self.product_uom_id, self._since(since, self._machine_rows())
+        if until:
+            rows -= self._since(until, rows).filtered(lambda row: row.workorder_id != until)
+        return unit.round(rows._beside_in(unit), rounding_method="HALF-UP")
 
     def _pieces_of(self, quantity, unit):
         """Return how many pieces of this order an amount is that was told, in its unit and not rounded.
@@ -235,14 +241,10 @@ class MrpProduction(models.Model):
         self.ensure_one()
         if self.machine_reject_booking != "component":
             return []
-        unit, left, found = self.product_uom_id, self._rejects_beside(), []
-        wanted, last = {}, self.env["stock.scrap.reason.tag"]
-        for tag, told in self._reject_rows()._by_reason(unit).items():
-            wanted[tag] = min(told, left)
-            left = unit.round(left - wanted[tag])
-        wanted[last] = left
+        found, last = [], self.env["stock.scrap.reason.tag"]
         theirs = self._reject_component_scraps()
         for (product, component_unit), each in self._components_of_a_piece().items():
+            wanted = self._rejects_by_reason(self._step_that_takes(product))
             scraps = theirs.filtered(lambda scrap, product=product: scrap.product_id == product)
             done = {tag: self._scrapped_for(scraps, tag, component_unit) for tag in wanted}
             due = component_unit.round(sum(wanted.values()) * each - sum(done.values()), rounding_method="HALF-UP")
@@ -258,6 +260,28 @@ class MrpProduction(models.Model):
                     found.append((tag, product, later, component_unit, True))
                     plain -= later
         return found
+
+    def _rejects_by_reason(self, since):
+        """Return ``{reason: rejects that are no part of the quantity}``, in the order's unit; the reason is empty where none is known.
+
+        :param since: a work order, or none: only those that fell in it or in a later one
+        """
+        unit, left, found = self.product_uom_id, self._rejects_beside(since=since), {}
+        for tag, told in self._since(since, self._reject_rows())._by_reason(unit).items():
+            found[tag] = min(told, left)
+            left = unit.round(left - found[tag])
+        found[self.env["stock.scrap.reason.tag"]] = left
+        return found
+
+    def _step_that_takes(self, product):
+        """Return the work order that takes a component; empty where none does, or several do."""
+        moves = self.move_raw_ids.filtered(lambda move: move.product_id == product and move.state != "cancel")
+        return moves._component_step() if len(moves.operation_id) == 1 else self.env["mrp.workorder"]
+
+    def _since(self, step, rows):
+        """Return those of the rows that fell in a work order or in a later one, or in none that is known; all of them without one."""
+        places = {each: place for place, each in enumerate(self.workorder_ids)}
+        return rows.filtered(lambda row: not step or places.get(row.workorder_id, len(places)) >= places[step])
 
     def _reject_component_scraps(self):
         """Return the scraps that the components of rejects became."""
@@ -299,12 +323,12 @@ class MrpProduction(models.Model):
         if self.machine_reject_booking != "component":
             return None
         theirs = self._reject_component_scraps()
-        rejects = self._rejects_beside()
         for (product, unit), each in self._components_of_a_piece().items():
             scrapped = sum(
                 scrap.product_uom_id._compute_quantity(scrap.scrap_qty, unit, round=False)
                 for scrap in theirs.filtered(lambda scrap, product=product: scrap.product_id == product)
             )
+            rejects = self._rejects_beside(since=self._step_that_takes(product))
             if unit.compare(scrapped, rejects * each) > 0:
                 return self.env._(
                     "%(scrapped)s %(unit)s of %(product)s are scrapped already for rejects of %(order)s, and fewer would be "
@@ -350,11 +374,18 @@ class MrpProduction(models.Model):
 
     def _quantity_beside(self, moves, before, after):
         """Return what belongs to a finished quantity with the rejects, where they are no part of it."""
-        if self.machine_reject_booking == "net" and moves.raw_material_production_id:
+        if moves.raw_material_production_id and self._rejects_lie_beside():
             if each := moves._each():
-                whole = each * (after + self._rejects_beside())
+                finished = moves._component_step().filtered(lambda step: step.state == "done")
+                whole = each * moves._pieces_used_for(after, finished.qty_produced)
                 return moves.product_uom.round(whole, rounding_method="HALF-UP")
         return super()._quantity_beside(moves, before, after)
+
+    def _rejects_lie_beside(self):
+        """Return whether rejects change what the pieces of this order take of its components."""
+        way = self.machine_reject_booking
+        # By scrap of the components, where a step had taken them already for what a later one rejected.
+        return way == "net" or (way == "component" and len(self._steps()) > 1)
 
     def _get_consumption_issues(self):
         """Expect what the rejects took as well, where they are no part of the quantity."""
@@ -371,12 +402,40 @@ class MrpProduction(models.Model):
 class StockMove(models.Model):
     _inherit = "stock.move"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
-    def _due_for(self, quantity):
+    def _component_step(self):
+        """Return the work order that takes these components of one order; empty where none does."""
+        order = self.raw_material_production_id
+        return (
+            self.workorder_id[:1]
+            or order.workorder_ids.filtered(lambda step: step.operation_id and step.operation_id in self.operation_id)[
+                :1
+            ]
+        )
+
+    def _pieces_used_for(self, quantity, through=0.0):
+        """Return for how many pieces of its order a component is used, in the order's unit.
+
+        :param float quantity: of the order
+        :param float through: how many went through its step without those that it rejected itself
+        """
+        order, step = self.raw_material_production_id, self._component_step()
+        match order.machine_reject_booking:
+            case "net":
+                own = order._rejects_beside(since=step, until=step) if step else 0.0
+                return max(quantity + order._rejects_beside(since=step), through and through + own)
+            case "component" if step:
+                # Of what a later step rejected the components are scrapped.
+                later = order._rejects_beside(since=step) - order._rejects_beside(since=step, until=step)
+                return max(quantity, through - later)
+        return max(quantity, through)
+
+    def _due_for(self, quantity, through=0.0):
         """Return what is due of a component for the rejects as well, where they are no part of the quantity."""
         order = self.raw_material_production_id
+        if order:
+            quantity, through = self._pieces_used_for(quantity, through), 0.0
         if not order or order.machine_reject_booking != "net":
-            return super()._due_for(quantity)
-        quantity += order._rejects_beside()
+            return super()._due_for(quantity, through)
         done = order.move_raw_ids.filtered(
             lambda move: (
                 move.state == "done"

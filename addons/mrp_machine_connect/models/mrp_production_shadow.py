@@ -1,8 +1,9 @@
 """Orders in the shadow of a machine: what they had come to there, and what is moved for them."""
 
 from odoo import api, fields, models
+from odoo.tools import SQL
 
-from .mrp_machine_interval_lines import LOSS_WITHOUT_ORDER, SHORTEST_LINE
+from .mrp_machine_interval_lines import LOSS_WITHOUT_ORDER
 from .mrp_machine_shadow import SHADOW
 from .mrp_production_lot import ENDED_LOTS
 from .mrp_workorder import CLOSED
@@ -20,6 +21,7 @@ class MrpProduction(models.Model):
         memory = shadow.memory(self)
         if not memory:
             return
+        self._shadow_lots_again()
         began = memory["began_at"] or self.date_start
         for row in memory["ledgers"] or []:
             key = self.id, row["workorder_id"] or False
@@ -41,6 +43,14 @@ class MrpProduction(models.Model):
         for step in self.workorder_ids:
             if at := memory["finished"].get(str(step.id)):
                 step._finish_at(fields.Datetime.to_datetime(at))
+
+    def _shadow_lots_again(self):
+        """Let the order name the lot again that was made in the shadow last, or all the serial numbers."""
+        rows = self._machine_lots()
+        if self.product_id.tracking == "serial":
+            self._show_lot(rows.lot_id.with_env(self.env))
+        elif rows and not self.lot_producing_ids:
+            self._show_lot(rows[-1:].lot_id.with_env(self.env))
 
     def _stock_due(self):
         due, shadow = super()._stock_due(), self.env.context.get(SHADOW)
@@ -123,6 +133,26 @@ class StockMove(models.Model):
                 shadow.moved.setdefault(move.id, None)
         return moves
 
+    @api.model
+    def _counts(self, machines):
+        """Return also what was counted in earlier shadows: it has no posting."""
+        counts, shadow = super()._counts(machines), self.env.context.get(SHADOW)
+        began = [memory["began_at"] for memory in shadow.memories.values() if memory["began_at"]] if shadow else []
+        if not began:
+            return counts
+        return SQL(
+            """%s UNION ALL
+               SELECT effect.machine_id, split_part(effect.detail, '/', 2)::int,
+                      nullif(split_part(effect.detail, '/', 3)::int, 0), split_part(effect.detail, '/', 4), effect.event_id
+                 FROM mrp_machine_event_posting effect JOIN mrp_machine_event event ON event.id = effect.event_id
+                WHERE effect.machine_id IN %s AND effect.handler = 'production_count' AND effect.reason = 'shadow'
+                  AND effect.detail LIKE 'shadow/%%' AND event.machine_id IN %s AND event.occurred >= %s""",
+            counts,
+            tuple(machines.ids),
+            tuple(machines.ids),
+            min(began),
+        )
+
     def _shadow_lines(self):
         """Return what these moves moved, as lines that can be compared: one for each lot and place."""
         lines = []
@@ -167,16 +197,14 @@ class StockMove(models.Model):
 class MachineInterval(models.Model):
     _inherit = "mrp.machine.interval"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
-    def _claim(self, env):
-        """Return no time of an order that has ended in the shadow: it would have left the machine."""
-        claim, shadow = super()._claim(env), env.context.get(SHADOW)
+    def _ended(self, env):
+        """Return when time ended that was an order's, where that has ended in the shadow: it would have left the machine."""
+        ended, shadow = super()._ended(env), env.context.get(SHADOW)
         memory = shadow and shadow.memory(self.production_id)
-        if not claim or not memory or self._state_for_time() in LOSS_WITHOUT_ORDER:
-            return claim
-        ends = [memory["closed_at"], memory["finished"].get(str(self.workorder_id.id))]
-        start, end, loss, workorder = claim
-        end = min([end, *map(fields.Datetime.to_datetime, filter(None, ends))])
-        return (start, end, loss, workorder) if end - start >= SHORTEST_LINE else None
+        if not memory or self._state_for_time() in LOSS_WITHOUT_ORDER:
+            return ended
+        ends = [ended, memory["closed_at"], memory["finished"].get(str(self.workorder_id.id))]
+        return min(map(fields.Datetime.to_datetime, filter(None, ends)), default=ended)
 
     def _project(self, env):
         """Note the time lines that a shadow makes."""

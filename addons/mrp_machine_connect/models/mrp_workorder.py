@@ -108,7 +108,7 @@ class MrpWorkorder(models.Model):
         )
         moves = moves.filtered(lambda move: not move.picked and move.state not in CLOSED)
         for move in moves:
-            move._set_quantity_done(move._due_for(quantity))
+            move._set_quantity_done(move._due_for(0.0, through=quantity))
         moves.picked = True
 
     def _finish_aside(self, quantity):

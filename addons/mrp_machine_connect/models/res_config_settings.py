@@ -4,6 +4,9 @@ from odoo.exceptions import ValidationError
 from ..machine_connect.networks import unfit
 from .mrp_machine_pressure import LIMITS
 
+#: Settings of alarms.
+ALARMS = ("alarm_chatter_times", "alarm_chatter_seconds", "alarm_standing_hours")
+
 
 class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
@@ -26,6 +29,12 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="mrp_machine_connect.worker_days",
         help="Workers that are gone are archived and forgotten after this, unless somebody is still told to look after one. "
         "0 keeps all. One that starts each day makes less than 0.1 MB in a year.",
+    )
+    machine_shadow_days = fields.Integer(
+        string="Keep Shadows (days)",
+        config_parameter="mrp_machine_connect.shadow_days",
+        help="What machines in shadow would have booked is archived and deleted after this, unless its order is open or a "
+        "supervisor is to decide by it. 0 keeps all.",
     )
     machine_metrics_networks = fields.Char(
         string="Metrics Without a Key",
@@ -78,6 +87,22 @@ class ResConfigSettings(models.TransientModel):
         help="More meter, energy and process readings of one signal in one second are refused: their sender should send "
         "summaries. 0: any number.",
     )
+    machine_alarm_chatter_times = fields.Integer(
+        string="Chattering From (times)",
+        config_parameter="mrp_machine_connect.alarm_chatter_times",
+        help="An alarm that is raised so often within the seconds beside it chatters: it is counted on one occurrence instead of "
+        "making new ones. 0: never.",
+    )
+    machine_alarm_chatter_seconds = fields.Integer(
+        string="Chattering Within (s)",
+        config_parameter="mrp_machine_connect.alarm_chatter_seconds",
+        help="So many seconds, and after so many of quiet it is a new occurrence.",
+    )
+    machine_alarm_standing_hours = fields.Integer(
+        string="Standing After (h)",
+        config_parameter="mrp_machine_connect.alarm_standing_hours",
+        help="An alarm that is active for longer stands: nobody seems to look after it.",
+    )
     machine_archive = fields.Boolean(
         string="Archive Before Deleting",
         help="Write what is deleted to a compressed file first, as JSON lines; the files are attached to the settings.",
@@ -95,10 +120,10 @@ class ResConfigSettings(models.TransientModel):
                     )
                 )
 
-    @api.constrains(*(f"machine_{name}" for name in LIMITS))
+    @api.constrains(*(f"machine_{name}" for name in (*LIMITS, *ALARMS)))
     def _check_limits(self):
         for settings in self:
-            for name in LIMITS:
+            for name in (*LIMITS, *ALARMS):
                 if settings[f"machine_{name}"] < 0:
                     label = self._fields[f"machine_{name}"]._description_string(self.env)
                     raise ValidationError(self.env._("%s: enter 0 or more.", label))
@@ -119,8 +144,8 @@ class ResConfigSettings(models.TransientModel):
         result = super().set_values()
         parameters = self.env["ir.config_parameter"].sudo()  # sudo: see get_values
         parameters.set_param("mrp_machine_connect.archive", "yes" if self.machine_archive else "no")
-        for name in ("event", "interval", "worker"):
+        for name in ("event", "interval", "worker", "shadow"):
             parameters.set_param(f"mrp_machine_connect.{name}_days", str(self[f"machine_{name}_days"]))
-        for name in LIMITS:
+        for name in (*LIMITS, *ALARMS):
             parameters.set_param(f"mrp_machine_connect.{name}", str(self[f"machine_{name}"]))
         return result

@@ -36,10 +36,11 @@ class StockLot(models.Model):
             rows.search([("state", "=", "waiting"), ("detail", "in", details)])._requeue()
         return result
 
-    def _machine_refusal(self, moment):
+    def _machine_refusal(self, moment, used=False):
         """Return ``(reason, words)`` of why a machine may not work with this lot at a moment, or None.
 
         :param moment: naive UTC
+        :param bool used: it is a component's; else it is what is made
         """
         self.ensure_one()
         words = {"lot": self.name, "product": self.product_id.display_name}

@@ -38,6 +38,18 @@ class StockMove(models.Model):
                 return result
         return super().write(vals)
 
+    def _compute_forecast_information(self):
+        """Say of components that are used already that they were there.
+
+        MRP looks ahead for all moves of an order that is still open, and finds nothing for those that are done: where
+        pieces enter stock one after another, half of the order's components would be «Not Available», and so the order.
+        """
+        result = super()._compute_forecast_information()
+        for move in self:
+            if move.state == "done" and move.raw_material_production_id:
+                move.forecast_availability = move.product_qty
+        return result
+
     def _date_at(self, moment):
         """Let those of these moves that are done bear a machine's time, and keep it.
 

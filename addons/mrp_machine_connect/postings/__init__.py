@@ -1,9 +1,12 @@
 from . import (
     mrp_machine_handler,
+    mrp_machine_handler_alarm,
+    mrp_machine_handler_condition,
     mrp_machine_handler_consumption,
     mrp_machine_handler_energy,
     mrp_machine_handler_lot,
     mrp_machine_handler_material,
+    mrp_machine_handler_meter,
     mrp_machine_handler_operator,
     mrp_machine_handler_order_finish,
     mrp_machine_handler_order_loading,

@@ -19,6 +19,8 @@ class MachineHandler(models.AbstractModel):
     _asked_types = None
     #: Whether it touches documents: such handlers obey posting mode and pause.
     _touches_documents = True
+    #: Whether it takes readings and sums of readings, which otherwise stay in the log.
+    _takes_telemetry = False
     #: Handlers with a lower number see an event first.
     _handler_sequence = 10
 

@@ -126,6 +126,7 @@ class MachineHandlerConsumption(models.AbstractModel):
         row.quantity += used
         row.last_told = max(filter(None, [row.last_told, *events.mapped("occurred")]))
         self._settle(production, product)
+        production._components_are_known()
         return self._posting(
             rows,
             self._words(production, product, lot, used),

@@ -258,7 +258,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         if not unit.is_zero(change):
             weights = [abs((event.data or {}).get("delta", (event.data or {}).get("qty", 1))) for event in events]
             production._correct_done_moves(_shares(events.mapped("occurred"), weights, change, unit))
-        elif production.machine_reject_booking == "net":
+        elif production._rejects_lie_beside():
             production._correct_done_moves([(events[:1].occurred, 0.0)])  # what its rejects took
         here.last_written = total
         return total

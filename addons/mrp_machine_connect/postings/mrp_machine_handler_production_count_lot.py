@@ -31,16 +31,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
     def _groups(self, rows):
         """Break each group where the lot changes: what was made on one lot is booked apart from the next."""
         groups, refused = super()._groups(rows)
-        if not any(self._needs_lot(group) for group in groups):
-            return groups, refused
         machine, by_lot, serials = rows[:1].machine_id.with_env(self.env), {}, {}
+        if not any(self._needs_lot(group, machine) for group in groups):
+            return groups, refused
         events = dict(zip(rows.ids, rows.event_id, strict=True))
         group_of = {row_id: group for group, ids in groups.items() for row_id in ids}
         # In the order in which they were made: numbers that were told are taken in that order.
         for row_id in rows.ids:
             if (group := group_of.get(row_id)) is None:
                 continue
-            if not self._needs_lot(group):
+            if not self._needs_lot(group, machine):
                 by_lot.setdefault(group, []).append(row_id)
                 continue
             production = self._orders_of(group)[0]
@@ -57,13 +57,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return by_lot, refused
 
     @api.model
-    def _needs_lot(self, group):
+    def _needs_lot(self, group, machine):
         """Return whether pieces of a group become finished pieces of a product that is tracked."""
         if group[0] in (MISSING, LOT):
             return False
         production, workorder = self._orders_of(group)
-        if production.product_id.tracking == "none" or not _inner(group)[-1]:
+        inner, tracking = _inner(group), production.product_id.tracking
+        if tracking == "none" or not inner[-1]:
             return False
+        if tracking == "serial" and inner[0] == "reject" and self._way(production, machine) != "gross":
+            return False  # it is no piece of the order, so that it never gets a number
         return not workorder or len(production._steps()) < 2 or production._lot_step() == workorder
 
     # Lots
@@ -193,7 +196,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
         """Return what is known of serial numbers before counts are looked at one by one.
 
         :return: ``refused``: ``{serial number: why}``; ``free``: rows of numbers that were told and not counted yet;
-            ``taken``: names that parts of this call have
+            ``taken``: names that parts of this call have; ``waiting``: when the first pieces were made that wait for numbers,
+            in microseconds, None where none do
         """
         names = {str(event.data["serial"]).strip() for event in events if "serial" in (event.data or {})}
         # sudo: as above
@@ -202,7 +206,24 @@ class MachineHandlerProductionCount(models.AbstractModel):
             [("production_id", "=", production.id), ("lot_id", "!=", False), ("quantity", "=", 0.0)],
             order="date_start, id",
         )
-        return {"refused": production._serial_refusals(names) if names else {}, "free": free.ids, "taken": set()}
+        waiting = (
+            self.env["mrp.machine.event.posting"]
+            .sudo()
+            .search(
+                [
+                    ("state", "=", "waiting"),
+                    ("reason", "=", "serial"),
+                    ("detail", "=", f"lot:{production.id}"),
+                    ("event_id", "not in", [event.id for event in events]),
+                ]
+            )
+        )
+        return {
+            "refused": production._serial_refusals(names) if names else {},
+            "free": free.ids,
+            "taken": set(),
+            "waiting": min(waiting.event_id.mapped("occurred_us"), default=None),
+        }
 
     @api.model
     def _serials_of(self, machine, production, event, serial):
@@ -217,13 +238,25 @@ class MachineHandlerProductionCount(models.AbstractModel):
             serial["taken"].add(name)
             return (SERIALS, 0)
         words = {"product": production.product_id.display_name}
-        pieces = data.get("delta", data.get("qty", 1))
+        pieces = self._counted(event, machine, machine.counting_role)[1]
         if event.type == "correction.adjust" or pieces != int(pieces) or pieces < 0:
             return Waiting("serial", _("%(product)s is tracked by serial number: whole pieces with one each.", **words))
         if machine.lot_source == "sequence":
             return (SERIALS, 0)
-        wanted = int(self._counted(event, machine, machine.counting_role)[1])
+        wanted = int(pieces)
+        # Numbers are taken in the order in which pieces were made: what waits has the first ones that come.
+        if serial["waiting"] is not None and serial["waiting"] < event.occurred_us:
+            return Waiting(
+                "serial",
+                _(
+                    "%(product)s is tracked by serial number, one a piece, and pieces that were made before these wait for "
+                    "theirs.",
+                    **words,
+                ),
+                detail=f"lot:{production.id}",
+            )
         if wanted > len(serial["free"]):
+            serial["waiting"] = event.occurred_us
             return Waiting(
                 "serial",
                 _(

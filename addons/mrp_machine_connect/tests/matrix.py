@@ -8,6 +8,7 @@ What is true of a case is said here, by arithmetic alone: from what the machines
 """
 
 import random
+from collections import Counter
 from itertools import combinations, product
 from typing import NamedTuple
 
@@ -22,16 +23,24 @@ DIMENSIONS = {
 }
 #: The dimensions of which each three values meet, beside each two of any others.
 TOGETHER = ("made", "beat", "delivery")
-#: What the books hold beside quantities: how the product is tracked, and who says which lots or serial numbers there are.
+#: The same of what the books hold.
+TOGETHER_IN_BOOKS = ("tracking", "reject_booking", "consumption_way")
+#: What the books hold beside quantities: how the product is tracked, who says which lots or serial numbers there are, what
+#: becomes of rejects, and who says what was used of the components.
 BOOKS = {
     **DIMENSIONS,
     "tracking": ("none", "lot", "serial"),
     "lots": ("machine", "scan", "sequence"),
+    "reject_booking": ("gross", "net", "component"),
+    "consumption_way": ("bom", "signal", "lot"),
 }
 #: Those of them of which each combination is one; of the others there is any value.
-BOOKED = ("tracking", "lots", "beat", "delivery")
+BOOKED = ("tracking", "lots", "reject_booking", "consumption_way", "delivery")
 #: The same with how stock is valued; only where that is known is it one.
-COSTED = {**DIMENSIONS, "costing": ("standard", "average", "fifo")}
+COSTINGS = {"costing": ("standard", "average", "fifo")}
+COSTED = {**DIMENSIONS, **COSTINGS}
+COSTED_BOOKS = {**BOOKS, **COSTINGS}
+COSTED_BOOKED = ("tracking", "reject_booking", "consumption_way", "costing", "beat")
 
 #: Pieces that an order is about, and that the machines made: good ones and, on top, rejects.
 ORDERED = 12
@@ -41,6 +50,8 @@ REJECTS = 2
 SHEETS, RIVETS = 1, 4
 #: Components at hand: in the warehouse, and beside the machines where they are brought there first.
 AT_HAND, BESIDE = 400, 100
+#: Rivets that a machine uses on top of what its pieces have, where it says what it used: less than the tolerance.
+LOST = 1
 #: A beat of stock, in pieces.
 BEAT = 4
 #: Seconds from a piece to the next, of one machine.
@@ -59,6 +70,8 @@ class Case(NamedTuple):
     costing: str = ""
     tracking: str = "none"
     lots: str = ""
+    reject_booking: str = "gross"
+    consumption_way: str = "bom"
 
     @property
     def name(self):
@@ -69,7 +82,7 @@ class Case(NamedTuple):
         """
         orders = "1_work_order" if self.workorders == 1 else f"{self.workorders}_work_orders"
         steps = "1_step" if self.steps == 1 else f"{self.steps}_steps"
-        books = f"{self.tracking}_by_{self.lots}" if self.lots else ""
+        books = f"{self.tracking}_by_{self.lots}_{self.reject_booking}_{self.consumption_way}" if self.lots else ""
         words = (orders, steps, self.made, self.consumption, self.beat, self.delivery, self.costing, books)
         return "_".join(filter(None, words))
 
@@ -83,6 +96,70 @@ class Case(NamedTuple):
     def gross(self):
         """Return how many pieces went through the machines: what took components."""
         return self.good + REJECTS
+
+    @property
+    def quantity(self):
+        """Return how many pieces are the quantity of the order: the rejects too only where they are booked gross."""
+        return self.gross if self.reject_booking == "gross" else self.good
+
+    @property
+    def scrapped(self):
+        """Return how many finished pieces are scrapped."""
+        return REJECTS if self.reject_booking == "gross" else 0
+
+    @property
+    def scrapped_apart(self):
+        """Return of how many pieces the components are scrapped, instead of the piece."""
+        return REJECTS if self.reject_booking == "component" else 0
+
+    @property
+    def sheets(self):
+        """Return how many sheets leave stock in all: each piece that went through the machines has taken its own."""
+        return SHEETS * self.gross
+
+    @property
+    def rivets(self):
+        """Return how many rivets leave stock in all.
+
+        One that a machine says it used on top is believed within the tolerance; a bill of materials that blocks differences
+        has none.
+        """
+        return RIVETS * self.gross + self.lost - self.doubted
+
+    @property
+    def lost(self):
+        """Return how many rivets the machine says that it used on top of what its pieces have."""
+        return LOST if self.consumption_way == "signal" else 0
+
+    @property
+    def doubted(self):
+        """Return how many of those a supervisor is to decide on, and until then are not used."""
+        return self.lost if self.consumption == "strict" else 0
+
+    @property
+    def sheet_tracking(self):
+        """Return how the sheets are tracked: where somebody says which were used, as the product is, or by lot.
+
+        Serial numbers of components that come to be known late wait for a person, and are no case here.
+        """
+        if self.consumption_way == "signal":
+            in_time = self.delivery in ("in_order", "twice", "crash")
+            return self.tracking if self.tracking != "serial" or in_time else "none"
+        return {"bom": "none", "lot": "lot"}[self.consumption_way]
+
+    @property
+    def second_coil(self):
+        """Return with which piece, counted from 0, sheets of the second lot are used."""
+        return self.gross // 3
+
+    def sheet_lot(self, piece):
+        """Return the name of the lot, or the serial number, of the sheet that a piece was made of."""
+        match self.sheet_tracking:
+            case "lot":
+                return "CA" if piece < self.second_coil else "CB"
+            case "serial":
+                return f"K{piece}"
+        return ""
 
     @property
     def second_lot(self):
@@ -106,16 +183,17 @@ def every_case(dimensions=None):
     return [Case(**dict(zip(dimensions, values, strict=True))) for values in product(*dimensions.values())]
 
 
-def booked_cases():
+def booked_cases(dimensions=None, booked=BOOKED):
     """Return cases in which all meet of what the books hold, and of everything else any value."""
-    others = {name: values for name, values in BOOKS.items() if name not in BOOKED}
+    dimensions = dimensions or BOOKS
+    others = {name: values for name, values in dimensions.items() if name not in booked}
     chance = random.Random(0)  # the same cases each time
     return [
         Case(
-            **dict(zip(BOOKED, values, strict=True)),
+            **dict(zip(booked, values, strict=True)),
             **{name: chance.choice(choices) for name, choices in others.items()},
         )
-        for values in product(*(BOOKS[name] for name in BOOKED))
+        for values in product(*(dimensions[name] for name in booked))
     ]
 
 
@@ -132,16 +210,21 @@ def combinations_of(dimensions, together=TOGETHER):
 def chosen_cases(dimensions=None, together=TOGETHER):
     """Return few cases in which all meet that must: each is filled with what meets most that has not met yet."""
     dimensions = dimensions or DIMENSIONS
-    missing, cases = combinations_of(dimensions, together), []
+    missing, cases, used = combinations_of(dimensions, together), [], Counter()
     while missing:
         first = max(missing, key=lambda met: (len(met), sorted(map(repr, met))))
         values = dict(first)
         for name in dimensions:
             if name not in values:
                 values[name] = max(
-                    dimensions[name], key=lambda value, name=name: _newly_met(missing, {**values, name: value})
+                    dimensions[name],
+                    key=lambda value, name=name: (
+                        _newly_met(missing, {**values, name: value}),
+                        -used[name, value],  # where none meets more, the one that was tried least
+                    ),
                 )
         missing = {met for met in missing if not met <= values.items()}
+        used.update(values.items())
         cases.append(Case(**values))
     return sorted(cases, key=lambda case: case.name)
 

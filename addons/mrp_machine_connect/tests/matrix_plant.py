@@ -22,6 +22,8 @@ ENDINGS = {
 GTIN = {"lot": "04006381333931", "serial": "05901234123457"}
 #: Names of the two lots, where somebody outside of Odoo gives them.
 LOTS = ("LA", "LB")
+#: Sheets that are tracked: in the warehouse, and beside the machines where they are brought there first.
+TRACKED_AT_HAND, TRACKED_BESIDE = 40, 40
 #: Events in one delivery.
 CHUNK = 4
 
@@ -83,6 +85,13 @@ class MatrixCommon(PostingFaults):
                     "lot_sequence_id": sequence.id,
                 }
             )
+        # What machines say of their consumption is gathered for a minute otherwise.
+        cls.env["mrp.machine.sync"].create({"event_type": "material.consumed", "mode": "immediate"})
+        cls.sheets = {"none": cls.component_a}
+        for tracking in ("lot", "serial"):
+            cls.sheets[tracking] = cls.env["product.product"].create(
+                {"name": f"Sheet by {tracking}", "is_storable": True, "tracking": tracking}
+            )
         quants = cls.env["stock.quant"]
         for steps, warehouse in cls.warehouses.items():
             for component in (cls.component_a, cls.component_b):
@@ -94,7 +103,7 @@ class MatrixCommon(PostingFaults):
 
     def run_case(self, case):
         """Let a case happen, and compare all that was booked with what is true of it."""
-        self.product = self.products[case.tracking]
+        self.prepare(case)
         order = self.order_of(case)
         fed = self.load(case, order)
         self.bring_components(order)
@@ -109,6 +118,33 @@ class MatrixCommon(PostingFaults):
             self.deliver(case, after)
         self.store_products(order)
         self.compare(case, order, fed)
+
+    def prepare(self, case):
+        """Choose what is made of what, and let there be sheets of the lots that a case speaks of."""
+        self.product, self.component_a = self.products[case.tracking], self.sheets[case.sheet_tracking]
+        if case.sheet_tracking == "none":
+            return
+        warehouse, quants = self.warehouses[case.steps], self.env["stock.quant"]
+        places = [(warehouse.lot_stock_id, TRACKED_AT_HAND)]
+        if case.steps > 1:
+            # Beside the machines lies what they take; in the warehouse what is brought.
+            places = [(warehouse.pbm_loc_id, TRACKED_BESIDE), (warehouse.lot_stock_id, TRACKED_AT_HAND)]
+        for number, (place, quantity) in enumerate(places):
+            names = {"CA": quantity / 2, "CB": quantity / 2}
+            if case.sheet_tracking == "serial":
+                names = {f"{'K' if not number else 'W'}{piece}": 1.0 for piece in range(quantity)}
+            known = self.env["stock.lot"].search(
+                [("product_id", "=", self.component_a.id), ("name", "in", list(names))]
+            )
+            known |= known.create(
+                [
+                    {"name": name, "product_id": self.component_a.id}
+                    for name in names
+                    if name not in known.mapped("name")
+                ]
+            )
+            for lot in known:
+                quants._update_available_quantity(self.component_a, place, names[lot.name], lot_id=lot)
 
     def order_of(self, case):
         """Return the confirmed order of a case, with a bill of materials of its own."""
@@ -142,7 +178,11 @@ class MatrixCommon(PostingFaults):
         return fed
 
     def settings_of(self, case, last):
-        settings = {"reject_booking": "gross", "late_booking": "correct"}
+        settings = {
+            "reject_booking": case.reject_booking,
+            "consumption_way": case.consumption_way,
+            "late_booking": "correct",
+        }
         if last and case.lots:
             settings |= {"lot_source": case.lots, "counting_role": "part" if self.by_parts(case) else "good"}
         ending = ENDINGS[case.made if case.delivery != "after_close" or case.made != "equal" else "over"]
@@ -162,9 +202,12 @@ class MatrixCommon(PostingFaults):
         is_last = number >= case.workorders - 1
         rejects = case.rejected if is_last else set()
         said = [self.state("running", number)]
+        if not number and case.consumption_way == "lot":
+            said.append(self.coil(case, 0, 1))
         counted = {"good": 0, "reject": 0}
         for piece in range(case.gross):
             kind, moment = "reject" if piece in rejects else "good", (piece + 1) * matrix.CYCLE + number
+            said += self.used(case, piece, moment, number)
             if is_last:
                 said += self.names(case, piece, moment)
             if is_last and self.by_parts(case):
@@ -180,6 +223,32 @@ class MatrixCommon(PostingFaults):
                 self.event("production.order_completed", case.gross * matrix.CYCLE + number, {"order": order.name})
             )
         return said
+
+    def used(self, case, piece, moment, number):
+        """Return what a machine says, just before it makes a piece, of the components that it takes.
+
+        The first machine of a row takes the sheets, and the last one the rivets.
+        """
+        if case.consumption_way == "lot" and not number and piece == case.second_coil:
+            return [self.coil(case, piece, moment - 2)]
+        said = []
+        if case.consumption_way == "signal":
+            if not number:
+                lot = {"lot": name} if (name := case.sheet_lot(piece)) else {}
+                said.append(self.took(self.component_a, matrix.SHEETS, moment - 2, **lot))
+            if number >= case.workorders - 1:
+                lost = case.lost if piece == case.gross // 2 else 0
+                said.append(self.took(self.component_b, matrix.RIVETS + lost, moment - 2))
+        return said
+
+    def took(self, product, quantity, seconds, **data):
+        return self.event(
+            "material.consumed", seconds, {"product": product.name, "qty": quantity, "unit": "C62", **data}
+        )
+
+    def coil(self, case, piece, seconds):
+        data = {"product": self.component_a.name, "lot": case.sheet_lot(piece)}
+        return self.event("material.loaded", seconds, data)
 
     def by_parts(self, case):
         """Return whether the last machine says of each piece its serial number and whether it passed."""
@@ -282,6 +351,7 @@ class MatrixCommon(PostingFaults):
         self.assertEqual(self.stock(case), self.true_stock(case))
         self.assertEqual(self.moved(order), self.true_moves(case))
         self.compare_lots(case, order)
+        self.compare_components(case, order)
         self.compare_counts(case, order, fed)
         self.compare_times(case, order, fed)
         self.compare_remainder(case, order)
@@ -315,15 +385,19 @@ class MatrixCommon(PostingFaults):
         warehouse = self.warehouses[case.steps]
         stock, beside = warehouse.lot_stock_id.name, warehouse.pbm_loc_id.name
         true = {(self.product.name, stock): float(case.good)}
-        for component, quantity in ((self.component_a, matrix.SHEETS), (self.component_b, matrix.RIVETS)):
-            used = quantity * case.gross
-            brought = quantity * matrix.ORDERED if case.steps > 1 else 0
-            at_hand = matrix.AT_HAND - brought
+        sheets = (matrix.AT_HAND, matrix.BESIDE)
+        if case.sheet_tracking != "none":
+            sheets = (TRACKED_AT_HAND, TRACKED_BESIDE)
+        for component, quantity, used, (at_hand, lies_beside) in (
+            (self.component_a, matrix.SHEETS, case.sheets, sheets),
+            (self.component_b, matrix.RIVETS, case.rivets, (matrix.AT_HAND, matrix.BESIDE)),
+        ):
             if case.steps == 1:
-                at_hand -= used
-            else:
-                true[component.name, beside] = float(matrix.BESIDE + brought - used)
-            true[component.name, stock] = float(at_hand)
+                true[component.name, stock] = float(at_hand - used)
+                continue
+            brought = quantity * matrix.ORDERED
+            true[component.name, beside] = float(lies_beside + brought - used)
+            true[component.name, stock] = float(at_hand - brought)
         return true
 
     def moved(self, order):
@@ -336,12 +410,18 @@ class MatrixCommon(PostingFaults):
         return found
 
     def true_moves(self, case):
-        return {
-            (self.component_a.name, "production"): float(matrix.SHEETS * case.gross),
-            (self.component_b.name, "production"): float(matrix.RIVETS * case.gross),
-            (self.product.name, "internal"): float(case.gross),
-            (self.product.name, "inventory"): float(matrix.REJECTS),
+        apart = {
+            self.component_a.name: float(matrix.SHEETS * case.scrapped_apart),
+            self.component_b.name: float(matrix.RIVETS * case.scrapped_apart),
         }
+        true = {
+            (self.component_a.name, "production"): case.sheets - apart[self.component_a.name],
+            (self.component_b.name, "production"): case.rivets - apart[self.component_b.name],
+            (self.product.name, "internal"): float(case.quantity),
+            (self.product.name, "inventory"): float(case.scrapped),
+            **{(name, "inventory"): quantity for name, quantity in apart.items()},
+        }
+        return {place: quantity for place, quantity in true.items() if quantity}
 
     def compare_lots(self, case, order):
         """Compare how much of each lot is in stock and was scrapped, and that all that was used is in one of them."""
@@ -355,23 +435,67 @@ class MatrixCommon(PostingFaults):
             [("location_id", "in", places.ids), ("product_id", "=", self.product.id)]
         ):
             stock[quant.lot_id] = stock.get(quant.lot_id, 0.0) + quant.quantity
-        for line in order.scrap_ids.move_ids.move_line_ids:
+        for line in order.scrap_ids.move_ids.move_line_ids.filtered(lambda line: line.product_id == self.product):
             scrapped[line.lot_id] = scrapped.get(line.lot_id, 0.0) + line.quantity
         found = [{lot.name: quantity for lot, quantity in lots.items() if quantity} for lots in (stock, scrapped)]
         self.assertGreaterEqual(min(stock.values()), 0.0, "there is never less than nothing of a lot")
         if case.tracking == "serial":
             true = [{f"S{piece}": 1.0 for piece in pieces} for pieces in (self.good_pieces(case), case.rejected)]
+            true[1] = true[1] if case.scrapped else {}
         else:
             before = sum(piece < case.second_lot for piece in self.good_pieces(case))
-            true = [dict(zip(LOTS, (float(before), float(case.good - before)), strict=True)), dict.fromkeys(LOTS, 1.0)]
+            true = [dict(zip(LOTS, (float(before), float(case.good - before)), strict=True))]
+            true.append(dict.fromkeys(LOTS, 1.0) if case.scrapped else {})
         if case.lots == "sequence" or (case.tracking == "serial" and case.lots == "scan"):
             # Which number a piece has is of no matter, so long as it has one.
             found, true = ([sorted(lots.values()) for lots in several] for several in (found, true))
         self.assertEqual(found, true)
+        made = order.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids.filtered("quantity")
+        used = order.move_raw_ids.filtered(lambda move: move.state == "done").move_line_ids.filtered("quantity")
+        self.assertEqual(made.consume_line_ids.filtered("quantity"), used, "what was used leads to what it became")
+        self.assertEqual(used.produce_line_ids.filtered("quantity"), made, "and what was made to what it is of")
+
+    def compare_components(self, case, order):
+        """Compare how much of each lot of the sheets left stock, of which the pieces are, and what is to be decided."""
+        doubted = self.env["mrp.machine.variance"].search([("production_id", "=", order.id)])
+        self.assertEqual(
+            [(row.product_id, row.state, row.deviation) for row in doubted],
+            [(self.component_b, "proposed", case.doubted)] if case.doubted else [],
+        )
+        if case.sheet_tracking == "none":
+            return
+        left, true = {}, {}
+        moves = order.move_raw_ids | order.scrap_ids.move_ids
+        for line in moves.filtered(lambda move: move.state == "done").move_line_ids:
+            if line.product_id == self.component_a and line.quantity:
+                left[line.lot_id.name] = left.get(line.lot_id.name, 0.0) + line.quantity
+        for piece in range(case.gross):
+            name = case.sheet_lot(piece)
+            true[name] = true.get(name, 0.0) + matrix.SHEETS
+        self.assertEqual(left, true, "how much of each lot left stock")
+        self.compare_genealogy(case, order)
+
+    def compare_genealogy(self, case, order):
+        """Compare of which sheets each lot is, and what became of each lot of sheets."""
         made = order.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
         used = order.move_raw_ids.filtered(lambda move: move.state == "done").move_line_ids
-        self.assertEqual(made.consume_line_ids, used, "what was used leads to what it became")
-        self.assertEqual(used.produce_line_ids, made, "and what was made to what it is of")
+        used = used.filtered(lambda line: line.product_id == self.component_a and line.quantity)
+        linked = made.consume_line_ids.filtered(lambda line: line.product_id == self.component_a and line.quantity)
+        self.assertEqual(linked, used)
+        for line in used:
+            self.assertTrue(line.produce_line_ids, f"nothing became of {line.lot_id.name}")
+        if (case.tracking, case.sheet_tracking) != ("lot", "lot") or case.lots == "sequence":
+            return
+        if case.delivery not in ("in_order", "twice", "crash"):
+            return  # what comes late is added to the part of its time, which another lot may have entered stock with
+        true = {}
+        for piece in range(case.gross) if case.reject_booking == "gross" else self.good_pieces(case):
+            true.setdefault(LOTS[piece >= case.second_lot], set()).add(case.sheet_lot(piece))
+        found = {}
+        for line in made.filtered("quantity"):
+            sheets = line.consume_line_ids.filtered(lambda each: each.product_id == self.component_a and each.quantity)
+            found.setdefault(line.lot_id.name, set()).update(sheets.lot_id.mapped("name"))
+        self.assertEqual(found, true, "of which sheets each lot is")
 
     def good_pieces(self, case):
         return [piece for piece in range(case.gross) if piece not in case.rejected]
@@ -386,7 +510,8 @@ class MatrixCommon(PostingFaults):
                 counted = (ledger.part, ledger.failed, ledger.by_hand)
             self.assertEqual(counted, (case.good, matrix.REJECTS, 0) if is_last else (case.gross, 0, 0))
         for workorder in order.workorder_ids:
-            self.assertEqual((workorder.state, workorder.qty_produced), ("done", case.gross))
+            through = case.quantity if workorder == order.workorder_ids[-1:] else case.gross
+            self.assertEqual((workorder.state, workorder.qty_produced), ("done", through))
 
     def compare_times(self, case, order, fed):
         """Compare when it all happened: on the machines' day, not when it was booked.

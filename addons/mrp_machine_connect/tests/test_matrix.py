@@ -26,16 +26,16 @@ class TestWholeMatrix(MatrixCommon):
     """All the others."""
 
 
-BOOKED = matrix.chosen_cases(matrix.BOOKS, together=())
+BOOKED = matrix.chosen_cases(matrix.BOOKS, together=matrix.TOGETHER_IN_BOOKS)
 
 
 @tagged("post_install", "-at_install")
 @as_tests(BOOKED)
 class TestBooksMatrix(MatrixCommon):
-    """The same with lots and serial numbers, from wherever they come."""
+    """The same with lots and serial numbers, with rejects and with what was used, whoever says it and however it is booked."""
 
     def test_each_value_meets_each_of_another_dimension(self):
-        for wanted in matrix.combinations_of(matrix.BOOKS, together=()):
+        for wanted in matrix.combinations_of(matrix.BOOKS, together=matrix.TOGETHER_IN_BOOKS):
             met = [case for case in BOOKED if all(getattr(case, name) == value for name, value in wanted)]
             self.assertTrue(met, f"no case in which {dict(wanted)} meet")
 

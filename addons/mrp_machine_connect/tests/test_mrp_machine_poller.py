@@ -16,9 +16,8 @@ from .modbus_device import ModbusDevice
 HOST_LOG = "odoo.addons.mrp_machine_connect.polling_host"
 
 
-@tagged("post_install", "-at_install")
-class TestMachinePoller(MachineConnectCommon):
-    """The polling host against a real Modbus device; processes, leases between them and kills are integration tests."""
+class PollerCommon(MachineConnectCommon):
+    """A real Modbus device with a counter and a state, and hosts that poll it."""
 
     def setUp(self):
         super().setUp()
@@ -105,6 +104,11 @@ class TestMachinePoller(MachineConnectCommon):
         """Return the machine's states with how many hours each lasted; None for the last."""
         intervals = self.env["mrp.machine.interval"].search([("machine_id", "=", self.machine.id)], order="start_us")
         return [(line.state, round(line.duration / 3600) if line.end_us else None) for line in intervals]
+
+
+@tagged("post_install", "-at_install")
+class TestMachinePoller(PollerCommon):
+    """The polling host against a real Modbus device; processes, leases between them and kills are integration tests."""
 
     OUTAGE = [
         (None, "running", None),

@@ -55,3 +55,20 @@ class TestMachineProgress(MachineConnectCommon):
         self.env.invalidate_all()
 
         self.assertEqual(self.machine.progress_id.machine_id, self.machine)
+
+    def test_a_decision_while_posting_leaves_alone_the_row_that_every_poll_writes(self):
+        """A posting that decides something takes longer than the time to the next poll, and would lose all its work."""
+        self.receive(self.machine, self.count(7, seconds=60))
+        self.env.flush_all()
+        self.env.cr.execute("SELECT ctid, last_event FROM mrp_machine_status WHERE machine_id = %s", [self.machine.id])
+        before = self.env.cr.fetchone()
+        self.assertEqual(before[1], self.at(60).replace(tzinfo=None))
+
+        decided = self.machine._decide(
+            "production.stock_due", self.at(90).replace(tzinfo=None), {"production_id": self.order.id, "rule": "pieces"}
+        )
+
+        self.assertTrue(decided)
+        self.env.flush_all()
+        self.env.cr.execute("SELECT ctid, last_event FROM mrp_machine_status WHERE machine_id = %s", [self.machine.id])
+        self.assertEqual(self.env.cr.fetchone(), before)

@@ -178,6 +178,39 @@ class TestMachineRetention(MachineConnectCommon):
         self.retention._trim_workers(limit=100)
         self.assertFalse(told.exists())
 
+    def test_shadows_go_once_nothing_goes_on_from_them(self):
+        self.parameters.set_param("mrp_machine_connect.shadow_days", 30)
+        self.machine.posting_mode = "shadow"
+        self.receive(self.machine, self.count(5))
+        self.post()
+        lines = self.env["mrp.machine.shadow"].search([("production_id", "=", self.order.id)])
+        memory = self.env["mrp.machine.shadow.memory"].search([("production_id", "=", self.order.id)])
+        self.assertTrue(lines and memory)
+        self.env.flush_all()
+        for table in ("mrp_machine_shadow", "mrp_machine_shadow_memory"):
+            self.env.cr.execute(
+                f"UPDATE {table} SET create_date = create_date - interval '31 days',"
+                " write_date = write_date - interval '31 days'"
+            )
+        self.env.invalidate_all()
+
+        self.assertEqual(self.retention._trim_shadows(), 0, "the shadow of an open order goes on from them")
+        self.receive(self.machine, self.count(7, seconds=90, before=5))
+        self.post()
+        quantities = self.env["mrp.machine.shadow"].search([("production_id", "=", self.order.id)]).mapped("quantity")
+        self.assertEqual(sorted(quantities), [5, 7])
+        self.order.action_cancel()
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE mrp_machine_shadow_memory SET write_date = write_date - interval '31 days'")
+        self.env.invalidate_all()
+
+        self.assertEqual(self.retention._trim_shadows(limit=1000), 1 + len(lines))
+        self.assertFalse(lines.exists())
+        self.assertFalse(memory.exists())
+        self.assertEqual({line["id"] for line in self.archived("shadows")}, set(lines.ids))
+        left = self.env["mrp.machine.shadow"].search([("production_id", "=", self.order.id)])
+        self.assertEqual(left.mapped("quantity"), [7], "what is young stays")
+
     def test_workers_go_in_bounded_batches(self):
         self.env["mrp.machine.worker"].search([]).unlink()
         long_ago = fields.Datetime.now() - timedelta(days=400)

@@ -2,6 +2,7 @@
 
 import random
 
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from .common import T0
@@ -187,6 +188,25 @@ class TestShadow(ShadowCommon):
         none = self.env["mrp.workcenter.productivity"].search([("workcenter_id", "=", self.workcenter.id)])
         self.assertFalse(none)
 
+    def test_the_time_of_an_order_ends_with_it_though_the_state_lasts(self):
+        for machine in (self.machine, self.twin):
+            machine.order_finish = "quantity"
+        self.day(
+            [self.state("running", 0), self.count(990, seconds=500)],
+            [self.state("idle", 590), self.count(10, seconds=600, before=990)],
+        )
+        with self.enter_registry_test_mode():
+            self.env["mrp.machine.interval"]._cron_extend()
+        self.env.invalidate_all()
+
+        lines = self.env["mrp.workcenter.productivity"].search([("workcenter_id", "=", self.twin.workcenter_id.id)])
+        booked = sorted((line.date_start, line.date_end, line.loss_id.id) for line in lines)
+        self.assertEqual(
+            [(end - start).seconds for start, end, _loss in booked], [590, 10], "a micro stop, and no more"
+        )
+        rows = self.env["mrp.machine.shadow"].search([("machine_id", "=", self.machine.id), ("kind", "=", "time")])
+        self.assertEqual(sorted((row.date, row.date_end, row.loss_id.id) for row in rows), booked)
+
     def test_it_leaves_no_trace(self):
         self.machine.write({"stock_beat": "pieces", "beat_pieces": 100, "order_finish": "quantity"})
         self.told(self.state("running", 0))
@@ -306,3 +326,115 @@ class TestShadow(ShadowCommon):
         self.told(self.count(30, seconds=90, before=20))
 
         self.assertEqual(sorted(key[2] for key in self.shadowed()), [20, 20, 30, 30, 80, 120])
+
+
+@tagged("post_install", "-at_install")
+class TestShadowOfLots(ShadowCommon):
+    """Lots and serial numbers of pieces and of components, line by line.
+
+    The whole day in shadow first: its lots are in no books when the other machine tells the same.
+    """
+
+    def orders(self, quantity, **settings):
+        """Return an order each for the machine in shadow and for the one that books, loaded on them."""
+        orders = [self.make_order(quantity, bom=bom) for bom in (self.bom, self.twin_bom)]
+        for machine, order in zip((self.machine, self.twin), orders, strict=True):
+            machine.write({"order_finish": "quantity", **settings})
+            self.env["mrp.machine.loading"]._load(machine, order, order.workorder_ids, self.at(5).replace(tzinfo=None))
+        return orders
+
+    def both(self, *batches):
+        for machine in (self.machine, self.twin):
+            for batch in batches:
+                self.told(*batch, machine=machine)
+
+    def coil(self, *names):
+        """Let a piece take a coil as well, of which there are lots, and return the product."""
+        coil = self.env["product.product"].create({"name": "Coil", "is_storable": True, "tracking": "lot"})
+        for bom in (self.bom, self.twin_bom):
+            bom.bom_line_ids = [Command.create({"product_id": coil.id, "product_qty": 2.0})]
+        for name in names:
+            lot = self.env["stock.lot"].create({"name": name, "product_id": coil.id})
+            self.env["stock.quant"]._update_available_quantity(coil, self.location, 1000, lot_id=lot)
+        return coil
+
+    def lots(self, lines, product):
+        return {key[1] for key in lines if key[0] == product.id}
+
+    def test_lots_that_the_machine_tells_and_changes(self):
+        self.product.tracking = "lot"
+        orders = self.orders(100, lot_source="machine")
+        self.both(
+            [self.count(5, seconds=20)],  # nobody has said its lot yet
+            [self.event("material.lot_changed", 10, {"value": "A"})],
+            [self.count(25, seconds=60, before=5)],
+            [self.count(2, seconds=70, kind="reject")],
+            [self.event("material.lot_changed", 100, {"value": "B"}), self.count(30, seconds=120, before=30)],
+            [self.event("material.lot_changed", 200, {"value": "C"})],
+            [self.count(4, seconds=190, before=60)],  # it was known late, and is of the lot before
+            [self.count(36, seconds=240, before=64)],
+        )
+
+        self.assertFalse(orders[0].move_finished_ids.filtered(lambda move: move.state == "done"))
+        self.assertEqual(orders[1].state, "done")
+        self.assertEqual(self.lots(self.booked(orders[1]), self.product), {"A", "B", "C"})
+        self.assertEqual(self.shadowed(orders[0]), self.booked(orders[1]))
+
+    def test_serial_numbers_on_beats_with_parts_that_failed(self):
+        self.product.tracking = "serial"
+        orders = self.orders(12, lot_source="machine", counting_role="part", stock_beat="pieces", beat_pieces=4)
+        parts = [
+            self.event(
+                "production.part_completed",
+                20 + 10 * number,
+                {"serial": f"S{number}", "status": "FAIL" if number in (3, 9) else "PASS"},
+            )
+            for number in range(14)
+        ]
+        self.both(*(parts[start : start + 3] for start in range(0, 14, 3)))
+
+        self.assertEqual(orders[1].state, "done")
+        self.assertEqual(len(self.lots(self.booked(orders[1]), self.product)), 14)
+        self.assertEqual(self.shadowed(orders[0]), self.booked(orders[1]))
+
+    def test_lots_of_a_component_that_change_between_beats_and_within_one(self):
+        coil = self.coil("C1", "C2")
+        orders = self.orders(40, consumption_way="lot", stock_beat="pieces", beat_pieces=8)
+
+        def loaded(name, seconds):
+            return self.event("material.loaded", seconds, {"product": coil.name, "lot": name})
+
+        self.both(
+            [loaded("C1", 10), self.count(5, seconds=20)],
+            [self.count(5, seconds=30, before=5)],
+            [self.count(3, seconds=40, before=10), loaded("C2", 45), self.count(3, seconds=50, before=13)],
+            [self.count(4, seconds=60, before=16), self.count(1, seconds=61, kind="reject")],
+            [self.count(20, seconds=70, before=20)],
+        )
+
+        self.assertEqual(orders[1].state, "done")
+        self.assertEqual(self.lots(self.booked(orders[1]), coil), {"C1", "C2"})
+        self.assertEqual(self.shadowed(orders[0]), self.booked(orders[1]))
+
+    def test_what_the_machine_says_that_it_used(self):
+        self.env["mrp.machine.sync"].create({"event_type": "material.consumed", "mode": "immediate"})
+        orders = self.orders(40, consumption_way="signal", stock_beat="pieces", beat_pieces=10)
+
+        def used(quantity, seconds):
+            return self.event("material.consumed", seconds, {"product": "Rivet", "qty": quantity, "unit": "C62"})
+
+        self.both(
+            [used(41, 19)],
+            [self.count(10, seconds=20)],
+            [used(40, 29)],
+            [self.count(10, seconds=30, before=10)],
+            [used(42, 39)],
+            [self.count(10, seconds=40, before=20)],
+            [used(39, 49)],
+            [self.count(10, seconds=50, before=30)],
+        )
+
+        self.assertEqual(orders[1].state, "done")
+        rivets = [key[2] for key in self.booked(orders[1]) if key[0] == self.component_b.id]
+        self.assertEqual(sum(rivets), 162)
+        self.assertEqual(self.shadowed(orders[0]), self.booked(orders[1]))

@@ -55,6 +55,17 @@ class TestMachineDates(MachineConnectCommon):
         waiting = self.order.move_finished_ids - first
         self.assertEqual(waiting.date, self.naive(90_000), "what is still to come follows the plan")
 
+    def test_components_that_were_used_are_not_missed(self):
+        self.order.action_assign()
+        self.assertEqual(self.order.components_availability_state, "available")
+        self.counted(400, 60)
+        self.post_part(120)
+        self.order.invalidate_recordset()
+
+        used = self.order.move_raw_ids.filtered(lambda move: move.state == "done")
+        self.assertEqual(used.mapped("forecast_availability"), used.mapped("product_qty"))
+        self.assertEqual(self.order.components_availability_state, "available")
+
     def test_trap_6_done_dates_survive_the_close(self):
         self.counted(400, 60)
         first = self.post_part(120)

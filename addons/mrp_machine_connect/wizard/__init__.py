@@ -1,6 +1,7 @@
 from . import (
     change_production_qty,
     mrp_machine_adjust,
+    mrp_machine_alarm_shelve,
     mrp_machine_arm,
     mrp_machine_browse,
     mrp_machine_change_mode,
@@ -10,6 +11,7 @@ from . import (
     mrp_machine_load_order,
     mrp_machine_lot_enter,
     mrp_machine_map,
+    mrp_machine_meter_enter,
     mrp_machine_pause,
     mrp_machine_proposal_refuse,
     mrp_machine_read_now,

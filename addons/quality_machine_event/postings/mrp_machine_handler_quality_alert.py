@@ -54,16 +54,8 @@ class MachineHandlerQualityAlert(models.AbstractModel):
         if not alert:
             if not counted:
                 raise Ignored("no_alert", self.env._("Pieces were taken back, and no alert had counted them."))
-            alert = alerts.create(
-                {
-                    "machine_id": machine.id,
-                    "production_id": production.id,
-                    "workorder_id": workorder_id or False,
-                    "origin": "machine",
-                    "first_occurred": first,
-                    "last_occurred": last,
-                }
-            )
+            workorder = self.env["mrp.workorder"].browse(workorder_id or [])
+            alert = alerts._begin(machine, production, workorder, first, last)
         pieces = sum(map(self._pieces, events))
         alert._count(pieces, first, last)
         return self._posting(

@@ -1,0 +1,1 @@
+from . import maintenance_machine_backtest, maintenance_machine_not_fault, maintenance_machine_snooze

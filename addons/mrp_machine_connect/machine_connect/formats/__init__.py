@@ -1,0 +1,1 @@
+"""One file a file format that carries results of machines."""
