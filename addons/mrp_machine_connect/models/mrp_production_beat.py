@@ -187,10 +187,11 @@ class MrpProduction(models.Model):
                 and move.product_uom_qty
             )
         )
+        # What went through a step is known where a machine counted it: whoever finishes one by hand reports all that was
+        # ordered, unless it was said otherwise.
+        counted = self._machine_rows().workorder_id.filtered(lambda step: not is_part and step.state == "done")
         for move in moves:
-            step = move.workorder_id.filtered(lambda step: step.state == "done")
-            if is_part:
-                step = step.browse()
+            step = move.workorder_id & counted.with_env(self.env)
             move._set_quantity_done(move._due_for(least, step.qty_produced))
         return moves
 

@@ -415,26 +415,3 @@ class TestShadowOfLots(ShadowCommon):
         self.assertEqual(orders[1].state, "done")
         self.assertEqual(self.lots(self.booked(orders[1]), coil), {"C1", "C2"})
         self.assertEqual(self.shadowed(orders[0]), self.booked(orders[1]))
-
-    def test_what_the_machine_says_that_it_used(self):
-        self.env["mrp.machine.sync"].create({"event_type": "material.consumed", "mode": "immediate"})
-        orders = self.orders(40, consumption_way="signal", stock_beat="pieces", beat_pieces=10)
-
-        def used(quantity, seconds):
-            return self.event("material.consumed", seconds, {"product": "Rivet", "qty": quantity, "unit": "C62"})
-
-        self.both(
-            [used(41, 19)],
-            [self.count(10, seconds=20)],
-            [used(40, 29)],
-            [self.count(10, seconds=30, before=10)],
-            [used(42, 39)],
-            [self.count(10, seconds=40, before=20)],
-            [used(39, 49)],
-            [self.count(10, seconds=50, before=30)],
-        )
-
-        self.assertEqual(orders[1].state, "done")
-        rivets = [key[2] for key in self.booked(orders[1]) if key[0] == self.component_b.id]
-        self.assertEqual(sum(rivets), 162)
-        self.assertEqual(self.shadowed(orders[0]), self.booked(orders[1]))

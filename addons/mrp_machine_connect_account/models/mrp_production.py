@@ -10,6 +10,19 @@ class MrpProduction(models.Model):
     # A backorder has no work in progress of its own yet, and who closes an order need not be allowed to see entries.
     wip_move_ids = fields.Many2many(copy=False)
 
+    def write(self, vals):
+        """Rename an order, as a backorder does, also for whoever may not see its analytic lines.
+
+        MRP renames these with it, in the rights of the person, or of the service user, who closes the order.
+        """
+        if "name" in vals and not self.env.su:
+            self.check_access("write")
+            # sudo: the name alone, on what this user may write
+            super(MrpProduction, self.sudo()).write({"name": vals["name"]})
+            if not (vals := {name: value for name, value in vals.items() if name != "name"}):
+                return True
+        return super().write(vals)
+
     def _cal_price(self, consumed_moves):
         """Put into the value of a part only the labour that no earlier part has taken.
 

@@ -76,6 +76,24 @@ class TestLabour(MachineAccountCommon):
         self.assertEqual(self.made(rest).mapped("value"), [1300])
         self.assertEqual(self.product.total_value, 2000 + 200)
 
+    def test_who_may_not_see_analytic_lines_closes_with_a_backorder_all_the_same(self):
+        self.use("average")
+        order = self.new_order(100)
+        order.qty_producing = 40
+        order._set_qty_producing(False)
+        self.env.flush_all()
+        self.env.invalidate_all()  # as it is in the poster's own transaction
+        service = self.env.ref("mrp_machine_connect.user_machine_connect")
+        self.assertFalse(self.env["account.analytic.line"].with_user(service).has_access("read"))
+
+        order.with_user(service).with_context(
+            skip_consumption=True, skip_backorder=True, skip_redirection=True, mo_ids_to_backorder=order.ids
+        ).button_mark_done()
+
+        rest = order.production_group_id.production_ids - order
+        self.assertEqual((order.state, rest.product_qty), ("done", 60))
+        self.assertEqual((order.name[-4:], rest.name[-4:]), ("-001", "-002"))
+
     def test_each_work_order_gives_its_own_labour_once(self):
         self.use("average")
         self.bom.operation_ids.copy({"name": "Deburr"})

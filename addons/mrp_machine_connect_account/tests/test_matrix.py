@@ -15,7 +15,7 @@ MINUTE = (1.0, 2.0, 3.0)
 #: Deliveries in which all that a scrap is worth is known when it is made. What Odoo valued as gone keeps its value.
 IN_TIME = ("in_order", "twice", "crash")
 
-CASES = matrix.chosen_cases(matrix.COSTED_BOOKS, together=())
+CASES = matrix.chosen_cases(matrix.COSTED, together=())
 
 
 class CostMatrixCommon(MatrixCommon, MachineAccountCommon):
@@ -65,7 +65,7 @@ class CostMatrixCommon(MatrixCommon, MachineAccountCommon):
 @as_tests(CASES)
 class TestCostMatrix(CostMatrixCommon):
     def test_each_value_meets_each_of_another_dimension(self):
-        for wanted in matrix.combinations_of(matrix.COSTED_BOOKS, together=()):
+        for wanted in matrix.combinations_of(matrix.COSTED, together=()):
             met = [case for case in CASES if all(getattr(case, name) == value for name, value in wanted)]
             self.assertTrue(met, f"no case in which {dict(wanted)} meet")
 
