@@ -3,13 +3,13 @@
 - Readings a second: 1,000 conditions over 200 machines, of each kind, each with what it remembers kept as JSON between two
   polls as the poller does it, on one core. Each reading is one value, state or alarm of one machine; its five conditions look
   at what concerns them. What is found is compared with a plain look at the same readings before a figure is printed.
-- Requests: ``maintenance_requests.py``.
+- Requests: ``faults/``.
 """
 
 import json
 import random
 
-from benchmarks import harness, maintenance_requests
+from benchmarks import faults, harness
 from machine_connect.condition import Alarm, Evaluation, Raised, Rule
 
 SECOND = 1_000_000
@@ -22,7 +22,7 @@ def main(argv=None):
     options = harness.arguments(argv, "maintenance", machines=200, readings=60_000, faults=20, repeats=5)
     report = harness.Report("maintenance", options.json)
     readings_a_second(report, options)
-    bare, ours = maintenance_requests.measure(options)
+    bare, ours = faults.measure(options)
     report.rows(
         {"Maintenance, a create a request": bare, "ours, with repeats": ours}, per=options.faults, unit="request"
     )
