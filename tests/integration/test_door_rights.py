@@ -19,8 +19,19 @@ ROLES = ("public", "portal", "employee", "operator", "supervisor", "manager")
 # Elsewhere: what a manager of another company sees of what is here: - nothing, shared: what belongs to no company, all.
 MODELS = """
 model                          public portal employee operator supervisor manager elsewhere
+maintenance.machine.asset      -      -      r        r        rwcu       rwcu    -
+maintenance.machine.backtest   -      -      -        -        rwcu       rwcu    -
+maintenance.machine.backtest.line -      -      -        -        rwcu       rwcu    -
+maintenance.machine.escalation -      -      r        r        r          rwcu    -
+maintenance.machine.not.fault  -      -      rwcu     rwcu     rwcu       rwcu    -
+maintenance.machine.plan       -      -      r        r        r          rwcu    -
+maintenance.machine.snooze     -      -      rwcu     rwcu     rwcu       rwcu    -
+maintenance.machine.template   -      -      r        r        r          rwcu    -
 mrp.machine                    -      -      -        r        rw         rwcu    -
 mrp.machine.adjust             -      -      -        rwcu     rwcu       rwcu    -
+mrp.machine.alarm              -      -      -        r        r          r       -
+mrp.machine.alarm.shelve       -      -      -        -        rwcu       rwcu    -
+mrp.machine.alarm.top          -      -      -        r        r          r       -
 mrp.machine.arm                -      -      -        -        -          rwcu    -
 mrp.machine.arming             -      -      -        -        -          r       all
 mrp.machine.browse             -      -      -        -        -          rwcu    -
@@ -28,6 +39,8 @@ mrp.machine.browse.line        -      -      -        -        -          rwcu  
 mrp.machine.bucket             -      -      -        -        -          -       -
 mrp.machine.change.mode        -      -      -        -        -          rwcu    -
 mrp.machine.code               -      -      -        r        rwc        rwcu    shared
+mrp.machine.condition          -      -      -        r        r          rwcu    -
+mrp.machine.condition.memory   -      -      -        r        r          r       -
 mrp.machine.connect.wizard     -      -      -        -        -          rwcu    -
 mrp.machine.connection         -      -      -        r        r          rwcu    -
 mrp.machine.connection.secret  -      -      -        -        -          -       -
@@ -51,6 +64,9 @@ mrp.machine.lot.enter          -      -      -        -        rwcu       rwcu  
 mrp.machine.map                -      -      -        -        rwcu       rwcu    -
 mrp.machine.mapping.version    -      -      -        r        r          r       -
 mrp.machine.material           -      -      -        r        r          r       -
+mrp.machine.meter              -      -      -        r        r          rwcu    -
+mrp.machine.meter.enter        -      -      -        -        rwcu       rwcu    -
+mrp.machine.meter.reading      -      -      -        r        r          r       -
 mrp.machine.mode.change        -      -      -        r        r          r       -
 mrp.machine.nonce              -      -      -        -        -          -       -
 mrp.machine.operator           -      -      -        r        r          r       -
@@ -100,6 +116,21 @@ mrp.machine.variance           -      -      -        r        r          r     
 mrp.machine.variance.decide    -      -      -        -        rwcu       rwcu    -
 mrp.machine.worker             -      -      -        r        r          r       -
 quality.machine.alert          -      -      -        r        rwc        rwcu    -
+quality.machine.cause          -      -      -        r        r          rwcu    all
+quality.machine.check          -      -      -        rw       rwc        rwcu    -
+quality.machine.contain        -      -      -        -        rwcu       rwcu    -
+quality.machine.contain.line   -      -      -        -        rwcu       rwcu    -
+quality.machine.escalation     -      -      -        r        r          rwcu    -
+quality.machine.hold           -      -      -        r        r          r       -
+quality.machine.hold.place     -      -      -        -        rwc        rwc     -
+quality.machine.hold.release   -      -      -        -        -          rwc     -
+quality.machine.measurement.upload -      -      -        -        rwc        rwc     -
+quality.machine.recall         -      -      -        r        rwc        rwcu    -
+quality.machine.recall.line    -      -      -        r        r          r       -
+quality.machine.review         -      -      -        r        rw         rw      -
+quality.machine.rule           -      -      -        r        r          rwcu    -
+quality.machine.rule.progress  -      -      -        -        -          r       -
+quality.machine.team           -      -      -        r        r          rwcu    -
 """
 
 #: What a role gets that is not signed for, and a source: one as it is made, one that may do nothing, one that monitors.
