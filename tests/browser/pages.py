@@ -143,7 +143,7 @@ class Screen:
         """Press a button by the method it calls."""
         button = f'button[name="{name}"]:visible, a[name="{name}"]:visible'
         # Those above a form, where the window is too narrow for all of them.
-        more = self.page.locator(".o_button_more:visible")
+        more = self.inside().locator(".o_button_more:visible")
         if more.count() and not self.inside().locator(button).count():
             more.first.click()
             self.page.locator(button).first.click()
