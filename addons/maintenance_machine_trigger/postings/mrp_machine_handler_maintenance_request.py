@@ -27,9 +27,7 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
     @api.model
     def _fault_key(self, event):
         """Return what tells this fault of the machine from its others: the alarm's code."""
-        data = event.data or {}
-        # A sender that gives no code still has a fault; all its nameless ones are one.
-        return str(data.get("code") or data.get("text") or data.get("signal") or "alarm").strip()
+        return self.env["mrp.machine.handler.alarm"]._code(event)
 
     @api.model
     def _severity(self, event):

@@ -50,11 +50,7 @@ class Machine(models.Model):
                 )
 
     def _compute_variance_count(self):
-        counts = dict(
-            self.env["mrp.machine.variance"]
-            .sudo()  # sudo: whoever sees the machine may know that something waits there
-            ._read_group([("machine_id", "in", self.ids), ("state", "=", "proposed")], ["machine_id"], ["__count"])
-        )
+        counts = self._count_each("mrp.machine.variance", [("state", "=", "proposed")])
         for machine in self:
             machine.variance_count = counts.get(machine, 0)
 

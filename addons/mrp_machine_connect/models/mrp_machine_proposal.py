@@ -265,11 +265,7 @@ class Machine(models.Model):
     )
 
     def _compute_proposal_count(self):
-        counts = dict(
-            self.env["mrp.machine.proposal"]
-            .sudo()  # sudo: whoever sees the machine may know that something waits there
-            ._read_group([("machine_id", "in", self.ids), ("state", "=", "proposed")], ["machine_id"], ["__count"])
-        )
+        counts = self._count_each("mrp.machine.proposal", [("state", "=", "proposed")])
         for machine in self:
             machine.proposal_count = counts.get(machine, 0)
 

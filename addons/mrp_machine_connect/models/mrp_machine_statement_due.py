@@ -26,11 +26,7 @@ class Machine(models.Model):
     )
 
     def _compute_unsigned_statement_count(self):
-        counts = dict(
-            self.env["mrp.machine.statement"]
-            .sudo()  # sudo: whoever sees the machine may know that something is to be signed there
-            ._read_group([("machine_id", "in", self.ids), ("state", "=", "open")], ["machine_id"], ["__count"])
-        )
+        counts = self._count_each("mrp.machine.statement", [("state", "=", "open")])
         for machine in self:
             machine.unsigned_statement_count = counts.get(machine, 0)
 

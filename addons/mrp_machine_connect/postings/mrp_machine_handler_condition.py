@@ -88,7 +88,7 @@ class MachineHandlerCondition(models.AbstractModel):
                 severity = data.get("severity")
                 if isinstance(severity, bool) or not isinstance(severity, (int, float)):
                     severity = None
-                code = str(data.get("code") or data.get("text") or data.get("signal") or "alarm")
+                code = self.env["mrp.machine.handler.alarm"]._code(event)
                 return {"alarm": Alarm(code, event.type == "alarm.raised", severity, str(data.get("text") or ""))}
             case _:
                 return {"value": self._value(data), "signal": data.get("signal") or event.signal_id.name}
