@@ -70,14 +70,20 @@ def post_init_hook(env):
 
 
 def uninstall_hook(env):
-    """Clear the log, which refuses to be deleted row by row, and leave to the company what documents point at."""
+    """Let the log go, which refuses to be deleted row by row, and leave to the company what documents point at."""
     for loss in ("stopped", "maintenance", "trial"):
         record = env.ref(f"mrp_machine_connect.loss_{loss}", raise_if_not_found=False)
         if record:
             env["ir.config_parameter"].set_param(f"mrp_machine_connect.loss_{loss}", record.id)
     env.flush_all()
-    for table in LOG_TABLES:
-        # By SQL: the log has no unlink. Not TRUNCATE … CASCADE, which would empty what others point from.
-        env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(table)))
+    # Workers may post at this moment, and no transaction deletes what another one wrote after it began. So the log is not
+    # emptied: it lets go what it points at, and its tables go as they are. This waits for who is at work, and stops the others.
+    env.cr.execute("LOCK TABLE mrp_machine_event, mrp_machine_queue IN ACCESS EXCLUSIVE MODE")
+    env.cr.execute(
+        "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY(%s::regclass[])",
+        [list(LOG_TABLES)],
+    )
+    for table, constraint in env.cr.fetchall():
+        env.cr.execute(SQL("ALTER TABLE %s DROP CONSTRAINT %s", SQL.identifier(table), SQL.identifier(constraint)))
     env["ir.model.data"].search([("module", "=", "mrp_machine_connect"), ("model", "in", KEPT_MODELS)]).unlink()
     env.invalidate_all()
