@@ -195,24 +195,30 @@ class Scene:
         events = []
         for made in range(self._made, self._made + pieces):
             moment = BEGAN + timedelta(seconds=made)
-            data = {
-                "kind": "good",
-                "delta": 1,
-                "total_before": made,
-                "total_after": made + 1,
-                "unit": "C62",
-                "counter": "Good",
-                "cause": "advance",
-                "raw": {"unit": 1, "table": "holding", "address": 2, "registers": list(divmod(made + 1, 65536))},
-            }
             rules = (passed, {"rule": "plausibility", "outcome": "passed", "detail": plausible})
-            events.append(Event("production.count", moment, moment, data, rules=rules))
+            events.append(Event("production.count", moment, moment, self._data(made), rules=rules))
         self._made += pieces
         with self.registry.cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             machine = env["mrp.machine"].browse(self._machine)
             batch = (machine, machine._stream("bench"), {}, machine.mapping_version, events)
             env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), [batch])
+
+    def _data(self, made):
+        """Return what the count of a piece says.
+
+        :param int made: pieces before it
+        """
+        return {
+            "kind": "good",
+            "delta": 1,
+            "total_before": made,
+            "total_after": made + 1,
+            "unit": "C62",
+            "counter": "Good",
+            "cause": "advance",
+            "raw": {"unit": 1, "table": "holding", "address": 2, "registers": list(divmod(made + 1, 65536))},
+        }
 
     def _post(self):
         from odoo import SUPERUSER_ID, api
@@ -246,7 +252,8 @@ class Scene:
         self.env.cr.execute(
             """SELECT row.state, count(*), count(DISTINCT row.posting_id) FROM mrp_machine_event event
                  LEFT JOIN mrp_machine_event_posting row ON row.event_id = event.id AND row.handler = 'production_count'
-                WHERE event.machine_id = %s AND event.stream NOT LIKE 'old/%%' GROUP BY row.state""",
+                WHERE event.machine_id = %s AND event.type = 'production.count' AND event.stream NOT LIKE 'old/%%'
+                GROUP BY row.state""",
             [self._machine],
         )
         [(state, events, postings)] = self.env.cr.fetchall()
@@ -256,6 +263,7 @@ class Scene:
     def _compare_reservations(self):
         """See that stock reserves for the orders together what these have taken and no more."""
         moves = self.env["mrp.production"].browse(self._orders.values()).move_raw_ids
+        moves = moves.filtered(lambda move: move.state not in ("done", "cancel"))
         for component in moves.product_id:
             taken = sum(
                 moves.filtered(lambda move, component=component: move.product_id == component).mapped("quantity")

@@ -3,13 +3,13 @@
 - Readings a second: 1,000 conditions over 200 machines, of each kind, each with what it remembers kept as JSON between two
   polls as the poller does it, on one core. Each reading is one value, state or alarm of one machine; its five conditions look
   at what concerns them. What is found is compared with a plain look at the same readings before a figure is printed.
-- Requests: ``faults/``.
+- Requests: ``faults/``; pieces beside a flood of alarms: ``floods/``.
 """
 
 import json
 import random
 
-from benchmarks import faults, harness
+from benchmarks import faults, floods, harness
 from machine_connect.condition import Alarm, Evaluation, Raised, Rule
 
 SECOND = 1_000_000
@@ -19,7 +19,10 @@ LIMIT = 90.0
 
 def main(argv=None):
     """Run the benchmark and return its exit code."""
-    options = harness.arguments(argv, "maintenance", machines=200, readings=60_000, faults=20, repeats=5)
+    options = harness.arguments(
+        argv, "maintenance", machines=200, readings=60_000, faults=20, repeats=5, plant=50,
+        alarms=10_000, flood_seconds=60.0, floods=2, rate=10.0,
+    )  # fmt: skip
     report = harness.Report("maintenance", options.json)
     readings_a_second(report, options)
     bare, ours = faults.measure(options)
@@ -27,6 +30,8 @@ def main(argv=None):
         {"Maintenance, a create a request": bare, "ours, with repeats": ours}, per=options.faults, unit="request"
     )
     report.figure("request_ratio_to_bare", harness.paired(ours.cpu, bare.cpu), goal="<= 1.2")
+    quiet, flooded = floods.measure(options)
+    report.figure("flood_p95_ratio", flooded / quiet, goal="<= 1.2")
     return report.close()
 
 

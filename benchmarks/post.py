@@ -4,24 +4,20 @@
 - ``growth_ratio``: our posting beside a log and a stock with years in them, by our posting without, in turns.
 - ``shadow_ratio``: our posting of a machine in shadow by that of a machine whose pieces are booked, in turns;
   ``shadow_ratio_beat``: the same where the pieces of each pass enter stock.
+- ``lot_ratio_to_bare``: our posting of pieces of a lot that the machine names by the calls of MRP that do the same;
+  ``lot_ratio_to_bare_beat``: the same where the pieces of each pass are a new lot and enter stock.
 - ``workers_gain``: many machines with an order each and all their pieces in the queue, posted by one worker and by more, each
   time from a copy of the same database; at the end the books must be the same. ``workers_gain_shared``: where all products
   have one component in common, so that only one order at a time can be posted.
 - ``latency_p95_s``: from the moment an event is stored to the moment its quantity is on the order, by ``odoo machine_worker``.
 """
 
-import contextlib
-import statistics
-import subprocess
-import threading
 import time
 from datetime import timedelta
 
-import psycopg2
-
-from benchmarks import count, harness
+from benchmarks import count, harness, latency, lots
 from benchmarks.posters import Posters
-from devtools import environment, odoo_process, postgres
+from devtools import postgres
 
 WORKERS = (1, 2, 4)
 
@@ -40,7 +36,11 @@ def main(argv=None):
     for title, samples in shadows.items():
         rows = dict(zip((f"booked{title}", f"in shadow{title}"), samples, strict=True))
         report.rows(rows, per=options.pieces, unit="piece")
-    apart, shared, latency = _many_orders(options)
+    by_lot = lots.measure(options)
+    for title, samples in by_lot.items():
+        rows = dict(zip((f"MRP, a lot{title}", f"ours, a lot{title}"), samples, strict=True))
+        report.rows(rows, per=options.pieces, unit="piece")
+    apart, shared, p95 = _many_orders(options)
     pieces = options.machines * options.events
     for title, samples in (("components apart", apart), ("one in common", shared)):
         rows = {f"{title}, {number} workers": samples[number] for number in samples}
@@ -50,9 +50,11 @@ def main(argv=None):
     report.figure("growth_ratio", harness.paired(grown.cpu, young.cpu), "<= 1.1")
     for title, (booked, shadowed) in shadows.items():
         report.figure("shadow_ratio" + title.replace(", ", "_"), harness.paired(shadowed.cpu, booked.cpu), "<= 1.5")
+    for title, (bare, ours) in by_lot.items():
+        report.figure("lot_ratio_to_bare" + title.replace(", ", "_"), harness.paired(ours.cpu, bare.cpu), "<= 1.3")
     report.figure("workers_gain", harness.ratio(apart[1].seconds, apart[2].seconds), ">= 1.3")
     report.figure("workers_gain_shared", harness.ratio(shared[1].seconds, shared[2].seconds))
-    report.figure("latency_p95_s", latency, "<= 3")
+    report.figure("latency_p95_s", p95, "<= 3")
     return report.close()
 
 
@@ -187,9 +189,9 @@ def _many_orders(options):
                 "shared": Plant(env, "shared", options.machines, shared=True),
             }
             env.cr.commit()
-            latency = _latency(env, database, plants["apart"], options)
+            p95 = _latency(env, database, plants["apart"], options)
         samples = {name: _with_workers(database, plant, options) for name, plant in plants.items()}
-    return samples["apart"], samples["shared"], latency
+    return samples["apart"], samples["shared"], p95
 
 
 class Plant:
@@ -286,16 +288,9 @@ def _with_workers(database, plant, options):
     return samples
 
 
-def _connect(database):
-    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
-    given = postgres.DURABLE.environment()
-    parameters = {name: given[variable] for variable, name in names.items() if given.get(variable)}
-    return contextlib.closing(psycopg2.connect(dbname=database, **parameters))
-
-
 def _books(database, plant):
     """Return by order: its quantity, its state, what its machine counted, and what it took of each component."""
-    with _connect(database) as connection, connection.cursor() as cr:
+    with latency.connect(database) as connection, connection.cursor() as cr:
         cr.execute(
             """SELECT production.id, production.qty_producing, production.state, workorder.qty_produced, workorder.state,
                       ledger.good, ledger.posted,
@@ -313,7 +308,7 @@ def _books(database, plant):
 
 
 def _empty_queue(database):
-    with _connect(database) as connection, connection, connection.cursor() as cr:
+    with latency.connect(database) as connection, connection, connection.cursor() as cr:
         cr.execute("DELETE FROM mrp_machine_queue")
 
 
@@ -323,74 +318,9 @@ def _empty_queue(database):
 def _latency(env, database, plant, options):
     """Return within how many seconds 95 of 100 events are on their order, at a rate of events a second over 10 machines."""
     machines = plant.machines[:10]
-    configuration = odoo_process.configuration(postgres.DURABLE, f"bench-worker-{database}", db_name=database)
-    log = environment.log_file(f"bench-worker-{database}")
-    with open(log, "wb") as out:
-        worker = subprocess.Popen(
-            [str(part) for part in odoo_process.worker_command()],
-            env={**odoo_process.variables(postgres.DURABLE), "ODOO_RC": str(configuration)},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        with _Queue(database) as queue:
-            plant.receive(env.registry, 1, machines)
-            queue.wait(60)  # the worker is up, and each work order has begun
-            queue.seconds.clear()
-            began, sent = time.perf_counter(), 0
-            while (passed := time.perf_counter() - began) < options.seconds:
-                if sent < passed * options.rate:
-                    sent += plant.receive(env.registry, 1, machines)
-                else:
-                    time.sleep(0.01)
-            queue.wait(60)
-            assert len(queue.seconds) == sent, (len(queue.seconds), sent)
-            print(f"  {sent} events at {sent / options.seconds:.0f} a second, half of them within "
-                  f"{statistics.median(queue.seconds):.2f} s")  # fmt: skip
-            return statistics.quantiles(queue.seconds, n=20, method="inclusive")[18]
-    finally:
-        worker.terminate()
-        worker.wait(60)
-        configuration.unlink()
 
+    def receive():
+        return plant.receive(env.registry, 1, machines)
 
-class _Queue:
-    """Somebody who looks at the queue all the time, and notes how long each event was in it."""
-
-    def __init__(self, database):
-        self.seconds = []
-        self._database = database
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._seen = {}
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error):
-        self._over.set()
-        self._thread.join(30)
-
-    def wait(self, seconds):
-        """Wait until the queue is empty."""
-        ends = time.monotonic() + seconds
-        time.sleep(0.2)
-        while self._seen:
-            assert time.monotonic() < ends, f"not posted within {seconds} s: {len(self._seen)} events"
-            time.sleep(0.05)
-
-    def _run(self):
-        with _connect(self._database) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cr:
-                while not self._over.wait(0.02):
-                    # When it was stored stands in the log; when it is gone from the queue, its effect is committed.
-                    cr.execute(
-                        """SELECT event.id, event.received_us FROM mrp_machine_queue queue
-                             JOIN mrp_machine_event event ON event.id = queue.event_id"""
-                    )
-                    there, now = dict(cr.fetchall()), time.time() * 1e6
-                    for event_id in self._seen.keys() - there.keys():
-                        self.seconds.append((now - self._seen[event_id]) / 1e6)
-                    self._seen = there
+    with latency.worker(database):
+        return latency.p95(database, receive, options.rate, options.seconds)

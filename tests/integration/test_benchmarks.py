@@ -34,12 +34,13 @@ SHORT = {
     "post": (
         ["--pieces=10", "--postings=1", "--machines=4", "--events=5", "--rate=10", "--seconds=2", "--old-events=100",
          "--old-moves=100"],
-        {"folded_gain", "ratio_to_bare", "growth_ratio", "shadow_ratio", "shadow_ratio_beat", "workers_gain",
-         "workers_gain_shared", "latency_p95_s"},
+        {"folded_gain", "ratio_to_bare", "growth_ratio", "shadow_ratio", "shadow_ratio_beat", "lot_ratio_to_bare",
+         "lot_ratio_to_bare_beat", "workers_gain", "workers_gain_shared", "latency_p95_s"},
     ),
     "maintenance": (
-        ["--machines=10", "--readings=4000", "--faults=2", "--repeats=2"],
-        {"condition_readings_per_second", "request_ratio_to_bare"},
+        ["--machines=10", "--readings=4000", "--faults=2", "--repeats=2", "--plant=3", "--alarms=60", "--flood-seconds=2",
+         "--floods=1", "--rate=5"],
+        {"condition_readings_per_second", "request_ratio_to_bare", "flood_p95_ratio"},
     ),
     "ingest": (
         ["--batches=4", "--batch=20", "--senders=2", "--rows=100", "--paced-seconds=0.5"],

@@ -5,6 +5,8 @@ from .. import folding
 
 #: Seconds of machine time between two notes about a fault, so that a chattering alarm does not fill the chatter.
 NOTE_PAUSE = 600
+#: By which the request is found that a fault belongs to.
+LATEST = ("machine_fault_open", "machine_last_occurred")
 
 
 class MaintenanceRequest(models.Model):
@@ -166,31 +168,48 @@ class MaintenanceRequest(models.Model):
     # What the machine says; by the handler alone
 
     @api.model
-    def _fault_request(self, machine, key, asset, occurred):
-        """Return the request that an occurrence belongs to, or an empty recordset when a new one is due.
+    def _fault_requests(self, machine, occurred):
+        """Return the requests that occurrences of faults belong to.
 
         That is the open one; but news older than what a closed request already counted belongs to that one, however
         late it comes: the fault was repaired meanwhile. And while the fault of a closed request still stands, or is
         snoozed, it makes no other.
 
-        :param asset: the equipment that the fault is mapped to
-        :param occurred: naive UTC, when it occurred last; None when it did not occur but was cleared
+        :param dict occurred: ``{(fault key, id of the equipment it is mapped to): when it occurred last}``, naive UTC; None
+            where it did not occur but was cleared
+        :return: ``{(fault key, id): request}``, an empty recordset where a new one is due
         """
-        domain = [
-            ("machine_id", "=", machine.id),
-            ("machine_fault_key", "=", key),
-            ("machine_asset_id", "in", [asset.id, False]),
-        ]
-        # The open one first, else the latest that was closed; in one look, for this is asked for each fault of a pass.
-        request = self.search(domain, order="machine_fault_open desc, machine_last_occurred desc, id desc", limit=1)
-        if request.machine_fault_open:
-            return request
-        closed = request
-        if not closed.machine_last_occurred:
+        self.flush_model(["machine_id", "machine_fault_key", "machine_asset_id", *LATEST])
+        # The open one first, else the latest that was closed. By SQL: of a flood, one look for all faults.
+        self.env.cr.execute(
+            """SELECT wanted.key, wanted.asset_id,
+                      (SELECT id FROM maintenance_request request
+                        WHERE machine_id = %(machine)s AND machine_fault_key = wanted.key
+                          AND (machine_asset_id = wanted.asset_id OR machine_asset_id IS NULL)
+                        ORDER BY machine_fault_open DESC, machine_last_occurred DESC, id DESC LIMIT 1)
+                 FROM unnest(%(keys)s::varchar[], %(assets)s::int[]) AS wanted (key, asset_id)""",
+            {
+                "machine": machine.id,
+                "keys": [key for key, _asset_id in occurred],
+                "assets": [asset_id for _key, asset_id in occurred],
+            },
+        )
+        latest = {(key, asset_id): request_id for key, asset_id, request_id in self.env.cr.fetchall()}
+        known = [request_id for request_id in latest.values() if request_id]  # read in one go
+        return {
+            fault: self.browse(latest[fault] or ()).with_prefetch(known)._that_keeps(moment)
+            for fault, moment in occurred.items()
+        }
+
+    def _that_keeps(self, occurred):
+        """Return this request if what occurred now is still its fault, none if it is a new one."""
+        if self.machine_fault_open:
+            return self
+        if not self.machine_last_occurred:
             return self.browse()
         # Compared here, for a domain would cut the microseconds off.
-        if occurred and occurred <= closed.machine_last_occurred or closed._keeps_fault(occurred):
-            return closed
+        if occurred and occurred <= self.machine_last_occurred or self._keeps_fault(occurred):
+            return self
         return self.browse()
 
     def _keeps_fault(self, occurred):
@@ -201,34 +220,41 @@ class MaintenanceRequest(models.Model):
         return not self.machine_cleared and (not occurred or self.machine_template_id.rearm != "close")
 
     @api.model
-    def _raise_fault(self, machine, key, asset, values, raised):
-        """Make the request of a fault that occurred for the first time.
+    def _raise_faults(self, machine, faults):
+        """Make the requests of faults that occurred for the first time, in one go, and return them.
 
-        :param asset: the equipment that the fault is mapped to
-        :param dict values: name, description and what else a template says; machine_severity and machine_values
-        :param raised: ``[(moment of failure, mrp.machine.event)]`` that raised it, the earliest first
+        :param faults: of each ``(key, equipment that it is mapped to, values, raised)``. Values: name, description and what
+            else a template says; machine_severity and machine_values. Raised: ``[(moment of failure, mrp.machine.event)]``,
+            the earliest first
         """
+        requests = self.create(
+            [
+                {**self._first_occurred(machine, key, asset, raised), **values}
+                for key, asset, values, raised in faults
+            ]
+        )
+        for request in requests:
+            request._block_workcenter()
+        return requests
+
+    @api.model
+    def _first_occurred(self, machine, key, asset, raised):
         failed, first = raised[0]
         _language, zone = machine._maintenance_reader(asset)
         local = fields.Datetime.context_timestamp(self.with_context(tz=zone), failed)
-        request = self.create(
-            {
-                "company_id": machine.company_id.id,
-                "equipment_id": asset.id,
-                "request_date": local.date(),
-                "machine_id": machine.id,
-                "machine_asset_id": asset.id,
-                "machine_fault_key": key,
-                "machine_event_id": first.id,
-                "machine_occurrences": len(raised),
-                "machine_first_occurred": failed,
-                "machine_last_occurred": raised[-1][1].occurred,
-                **self._folded([], raised),
-                **values,
-            }
-        )
-        request._block_workcenter()
-        return request
+        return {
+            "company_id": machine.company_id.id,
+            "equipment_id": asset.id,
+            "request_date": local.date(),
+            "machine_id": machine.id,
+            "machine_asset_id": asset.id,
+            "machine_fault_key": key,
+            "machine_event_id": first.id,
+            "machine_occurrences": len(raised),
+            "machine_first_occurred": failed,
+            "machine_last_occurred": raised[-1][1].occurred,
+            **self._folded([], raised),
+        }
 
     def _count_fault(self, severity, values, raised):
         """Count further occurrences of the fault, whatever their number, in one write.

@@ -22,6 +22,8 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
     _inherit = "mrp.machine.handler"
     _description = "Maintenance Request"
     _event_types = ("alarm.raised", "alarm.cleared")
+    _posts_together = True
+    _is_patient = True
     _handler_sequence = 30
 
     @api.model
@@ -116,46 +118,67 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
 
     @api.model
     def _post(self, group, rows):
-        machine = rows.machine_id
-        events = rows.event_id
+        return self._post_groups({group: rows})[group]
+
+    @api.model
+    def _post_groups(self, groups):
+        machine = next(iter(groups.values())).machine_id
+        requests = self.env["maintenance.request"]
+        raised = {
+            group: rows.event_id.filtered(lambda event: event.type == "alarm.raised") for group, rows in groups.items()
+        }
+        found = requests._fault_requests(machine, {group: events[-1:].occurred for group, events in raised.items()})
+        for group, request in found.items():
+            if request and raised[group]:
+                request._count_fault(*self._told(raised[group]))
+        new = [group for group, events in raised.items() if events and not found[group]]
+        made = requests._raise_faults(machine, [self._first(machine, group, raised[group]) for group in new])
+        found.update(zip(new, made, strict=True))
+        late = self._cleared_before_raised(machine, raised)
+        result, values = {}, {}
+        for group, rows in groups.items():
+            request = found[group]
+            if not request:
+                words = self.env._("Cleared, and no request is open for this fault.")
+                result[group] = Ignored("no_request", words)
+                continue
+            cleared = rows.event_id - raised[group]
+            if group in late:
+                cleared |= late[group].event_id
+            if cleared:
+                request._clear_fault(cleared.sorted(lambda event: (event.occurred_us, event.id)))
+            values[group] = self._posting_values(
+                rows,
+                self._summarize(len(raised[group]), len(cleared), request),
+                request,
+                explanation=self.env._("Equipment of the machine: %s", request.equipment_id.display_name),
+            )
+        # sudo: postings are the poster's alone
+        postings = self.env["mrp.machine.posting"].sudo().create(list(values.values()))
+        result.update(zip(values, postings, strict=True))
+        for group, effects in late.items():
+            posting = result[group]
+            effects.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
+        return result
+
+    @api.model
+    def _told(self, raised):
+        """Return what events say that raised a fault: the highest severity, the last values, and each moment of failure."""
+        failures = [(self._failed(event), event) for event in raised]
+        return max(map(self._severity, raised)), self._values(raised[-1]), failures
+
+    @api.model
+    def _first(self, machine, group, raised):
+        """Return what :meth:`~MaintenanceRequest._raise_faults` is to know of a fault that occurred for the first time."""
         key, asset_id = group
         asset = self.env["maintenance.equipment"].browse(asset_id)
-        raised = events.filtered(lambda event: event.type == "alarm.raised")
-        requests = self.env["maintenance.request"]
-        request = requests._fault_request(machine, key, asset, raised[-1:].occurred)
-        if raised:
-            failures = [(self._failed(event), event) for event in raised]
-            severity = max(map(self._severity, raised))
-            values = self._values(raised[-1])
-            if request:
-                request._count_fault(severity, values, failures)
-            else:
-                request = requests._raise_fault(
-                    machine,
-                    key,
-                    asset,
-                    {
-                        "machine_severity": severity,
-                        "machine_values": values,
-                        **self._wanted(machine, asset, key, raised[0], severity),
-                    },
-                    failures,
-                )
-        elif not request:
-            raise Ignored("no_request", self.env._("Cleared, and no request is open for this fault."))
-        cleared = events - raised
-        before_raised = self._cleared_before_raised(machine, key, raised[-1:])
-        cleared = (cleared | before_raised.event_id).sorted(lambda event: (event.occurred_us, event.id))
-        if cleared:
-            request._clear_fault(cleared)
-        posting = self._posting(
-            rows,
-            self._summarize(len(raised), len(cleared), request),
-            request,
-            explanation=self.env._("Equipment of the machine: %s", request.equipment_id.display_name),
-        )
-        before_raised.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
-        return posting
+        severity, said, failures = self._told(raised)
+        values = {
+            "machine_severity": severity,
+            "machine_values": said,
+            **self._wanted(machine, asset, key, raised[0], severity),
+        }
+        return key, asset, values, failures
 
     @api.model
     def _wanted(self, machine, asset, key, event, severity):
@@ -203,25 +226,16 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
         }
 
     @api.model
-    def _cleared_before_raised(self, machine, key, raised):
-        """Return the effects of what said that a fault cleared when nobody knew of it yet: its raise comes later.
+    def _cleared_before_raised(self, machine, raised):
+        """Return the effects of what said that faults cleared when nobody knew of them yet: their raise comes later.
 
-        :param raised: the event that raised the fault, or none; what cleared before it is another occurrence's
+        :param dict raised: ``{group: the events that raised its fault, or none}``; what cleared before is another's
+        :return: ``{group: mrp.machine.event.posting}``
         """
-        # sudo: effects are the poster's matter
-        effects = self.env["mrp.machine.event.posting"].sudo()
-        if not raised:
-            return effects
-        return effects.search(
-            [
-                ("machine_id", "=", machine.id),
-                ("handler", "=", self._handler_name()),
-                ("state", "=", "ignored"),
-                ("reason", "=", "no_request"),
-                ("event_id.type", "=", "alarm.cleared"),
-                ("event_id.occurred_us", ">=", raised.occurred_us),
-            ]
-        ).filtered(lambda effect: self._fault_key(effect.event_id) == key)
+        asked = {group: (group[0], events[-1].occurred_us) for group, events in raised.items() if events}
+        alarms = self.env["mrp.machine.handler.alarm"]
+        effects = alarms._cleared_since(machine, self, "no_request", list(asked.values()))
+        return {group: theirs for group, theirs in zip(asked, effects, strict=True) if theirs}
 
     @api.model
     def _summarize(self, raised, cleared, request):

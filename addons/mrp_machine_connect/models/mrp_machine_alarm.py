@@ -221,16 +221,31 @@ class MachineAlarm(models.Model):
     # What the machine says; by the handler alone
 
     @api.model
-    def _at(self, machine, code, us):
-        """Return the occurrence that a moment belongs to: the latest that was raised by then; or an empty recordset.
+    def _around(self, machine, moments):
+        """Return the occurrences that moments belong to, and when the next ones began.
 
-        :param int us: the moment, in microseconds since 1970
+        :param dict moments: ``{code: moment}``, in microseconds since 1970
+        :return: ``{code: (the latest occurrence that was raised by then, or none, when the next was raised, or 0)}``
         """
-        return self.search(
-            [("machine_id", "=", machine.id), ("code", "=", code), ("raised_us", "<=", us)],
-            order="raised_us desc",
-            limit=1,
+        self.flush_model(["machine_id", "code", "raised_us"])
+        # By SQL: of a flood, one look for all codes.
+        self.env.cr.execute(
+            """SELECT wanted.code,
+                      (SELECT id FROM mrp_machine_alarm alarm
+                        WHERE machine_id = %(machine)s AND alarm.code = wanted.code AND raised_us <= wanted.us
+                        ORDER BY raised_us DESC LIMIT 1),
+                      (SELECT raised_us FROM mrp_machine_alarm alarm
+                        WHERE machine_id = %(machine)s AND alarm.code = wanted.code AND raised_us > wanted.us
+                        ORDER BY raised_us LIMIT 1)
+                 FROM unnest(%(codes)s::varchar[], %(moments)s::bigint[]) AS wanted (code, us)""",
+            {"machine": machine.id, "codes": list(moments), "moments": list(moments.values())},
         )
+        rows = self.env.cr.fetchall()
+        alarms = self.browse([alarm_id for _code, alarm_id, _later in rows if alarm_id])  # read in one go
+        return {
+            code: (self.browse(alarm_id).with_prefetch(alarms.ids) if alarm_id else self.browse(), later or 0)
+            for code, alarm_id, later in rows
+        }
 
     def _is_quiet(self):
         """Return whether somebody, or the machine itself, set this alarm aside."""
@@ -238,26 +253,38 @@ class MachineAlarm(models.Model):
         return self.state in ("shelved", "suppressed", "out_of_service")
 
     @api.model
-    def _after(self, machine, code, event):
-        """Return when the next occurrence after an event was raised, in microseconds since 1970; 0 where there is none."""
-        domain = [("machine_id", "=", machine.id), ("code", "=", code), ("raised_us", ">", event.occurred_us)]
-        return self.search(domain, order="raised_us", limit=1).raised_us
-
-    @api.model
     def _raise(self, machine, code, event, known):
         """Take in that an alarm was raised, and return its occurrence.
 
         :param event: the mrp.machine.event of type alarm.raised
-        :param known: the last occurrence before it, as of :meth:`_at`
+        :param known: the last occurrence before it, or none
         """
         us = event.occurred_us
-        if known and (known.is_active or us <= known.cleared_us or known._takes_in(us)):
-            came_again = {"repeats": known.repeats + 1, "last_raised_us": max(us, known.last_raised_us)}
-            if not known.is_active and us > known.cleared_us:
-                came_again.update(cleared_us=False, is_chattering=True)
-            known.write(came_again)
-            return known
-        return self.create({**self._said(machine, code, event), **known._kept_aside(us)})
+        if not known._is_again(us):
+            return self._raise_first(machine, {code: (event, known)})[code]
+        came_again = {"repeats": known.repeats + 1, "last_raised_us": max(us, known.last_raised_us)}
+        if not known.is_active and us > known.cleared_us:
+            came_again.update(cleared_us=False, is_chattering=True)
+        known.write(came_again)
+        return known
+
+    @api.model
+    def _raise_first(self, machine, raised):
+        """Begin the occurrences of alarms that were raised, where they are no more of ones that are known.
+
+        :param dict raised: ``{code: (mrp.machine.event of type alarm.raised, the last occurrence before it or none)}``
+        :return: ``{code: occurrence}`` of those that began
+        """
+        values = {
+            code: {**self._said(machine, code, event), **known._kept_aside(event.occurred_us)}
+            for code, (event, known) in raised.items()
+            if not known._is_again(event.occurred_us)
+        }
+        return dict(zip(values, self.create(list(values.values())), strict=True))
+
+    def _is_again(self, us):
+        """Return whether an alarm that is raised at a moment is this occurrence once more, and no new one."""
+        return bool(self and (self.is_active or us <= self.cleared_us or self._takes_in(us)))
 
     def _takes_in(self, us):
         """Return whether an alarm that comes again at a moment only chatters: then it is the same occurrence."""

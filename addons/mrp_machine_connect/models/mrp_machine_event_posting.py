@@ -206,7 +206,8 @@ class MachineEventPosting(models.Model):
         rows.flush_recordset()
         # By SQL: the queue is a plain table without duplicates.
         self.env.cr.execute_values(
-            "INSERT INTO mrp_machine_queue (event_id, machine_id) VALUES %s ON CONFLICT (event_id) DO UPDATE SET not_before = NULL",
+            """INSERT INTO mrp_machine_queue (event_id, machine_id) VALUES %s
+                   ON CONFLICT (event_id) DO UPDATE SET not_before = NULL, is_patient = NULL""",
             sorted({(row.event_id.id, row.machine_id.id) for row in rows}),
         )
         self.env["mrp.machine.poster"]._wake()

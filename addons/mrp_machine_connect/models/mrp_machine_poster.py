@@ -17,8 +17,9 @@ _logger = logging.getLogger(__name__)
 TELEMETRY = ("meter.", "process.")
 #: Seconds that a scheduled pass may take.
 CRON_BUDGET = 8.0
-#: Events of one machine in one transaction.
-BATCH = 2000
+#: Events of one machine in one transaction; and of those that only patient effects are left of, so that pieces wait no
+#: longer than for some of them.
+BATCH, PATIENT_BATCH = 2000, 200
 #: Advisory locks: one space for machines, one for products («mm» and «mp» in ASCII).
 LOCK_MACHINE, LOCK_PRODUCT = 0x6D6D, 0x6D70
 #: What routing and most handlers look at of an event; the rest is read where it is needed.
@@ -35,6 +36,9 @@ class MachinePoster(models.AbstractModel):
     Per machine in order; independent machines in parallel. A transaction begins with try-locks on the machine and on
     the products of its order, so that two posters never meet on the same stock. Effect, posting and event-posting rows
     are committed together.
+
+    Effects that can wait a moment, such as those of a flood of alarms, come in a transaction of their own when no machine
+    has others left, or one machine a round when there are always others.
     """
 
     _name = "mrp.machine.poster"
@@ -100,34 +104,55 @@ class MachinePoster(models.AbstractModel):
             if shard:
                 middle = len(work) // 2
                 work = work[middle:] + work[:middle]
-            progress = False
-            for machine_id, products in work:
-                if time.monotonic() > ends:
-                    return False
+            progress, was_patient = False, False
+            # Sorted: those with effects that cannot wait come first.
+            for is_patient, machine_id, products in sorted(work, key=lambda item: item[0]):
+                is_over = time.monotonic() > ends
+                if was_patient and (is_over or self._is_pressed(registry)):
+                    break
+                if is_over and not is_patient:
+                    continue  # one machine's patient effects come about in each pass, whatever there is to do
                 try:
-                    progress |= self._post_machine_locked(registry, machine_id, products)
+                    progress |= self._post_machine_locked(registry, machine_id, products, not is_patient)
+                    was_patient |= is_patient
                 except PASSING:
                     raise  # the database is away, for all machines
                 except Exception:  # one machine's trouble must not keep the others' events
                     _logger.exception("events of machine %s could not be posted", machine_id)
+            if time.monotonic() > ends:
+                return False
             if not progress:
                 # All that is left is in another poster's hands, who will finish it.
                 return True
 
     def _due_machines(self, cr):
-        """Return ``[(machine id, products its next events will touch)]``, the longest waiting first."""
+        """Return ``[(whether only patient effects are left, machine id, products its next events will touch)]``.
+
+        The longest waiting come first.
+        """
         cr.execute(
-            """SELECT machine_id FROM mrp_machine_queue
+            """SELECT bool_and(is_patient IS TRUE), machine_id FROM mrp_machine_queue
                 WHERE not_before IS NULL OR not_before <= clock_timestamp() AT TIME ZONE 'UTC'
                 GROUP BY machine_id ORDER BY min(event_id)"""
         )
-        ids = [row[0] for row in cr.fetchall()]
-        if not ids:
+        if not (found := cr.fetchall()):
             return []
-        products = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine"].browse(ids)._products_ahead()
-        return [(machine_id, products[machine_id]) for machine_id in ids]
+        machines = api.Environment(cr, SUPERUSER_ID, {})["mrp.machine"].browse(row[1] for row in found)
+        products = machines._products_ahead()
+        return [(is_patient, machine_id, products[machine_id]) for is_patient, machine_id in found]
 
-    def _post_machine_locked(self, registry, machine_id, products):
+    @staticmethod
+    def _is_pressed(registry):
+        """Return whether a machine has effects due that cannot wait."""
+        with registry.cursor() as cr:
+            cr.execute(
+                """SELECT EXISTS (SELECT FROM mrp_machine_queue
+                                   WHERE is_patient IS NOT TRUE
+                                     AND (not_before IS NULL OR not_before <= clock_timestamp() AT TIME ZONE 'UTC'))"""
+            )
+            return cr.fetchone()[0]
+
+    def _post_machine_locked(self, registry, machine_id, products, only_pressing):
         """Post one machine's queue under locks; return whether anything came of it."""
         conflicts = 0
         while conflicts < CONFLICTS:
@@ -136,7 +161,11 @@ class MachinePoster(models.AbstractModel):
                     if not self._lock(cr, machine_id, products):
                         return False
                     env = api.Environment(cr, SUPERUSER_ID, {})
-                    return bool(env[self._name]._post_machine(env["mrp.machine"].browse(machine_id), products))
+                    machine = env["mrp.machine"].browse(machine_id)
+                    limit = BATCH if only_pressing else PATIENT_BATCH
+                    return bool(
+                        env[self._name]._post_machine(machine, products, only_pressing=only_pressing, limit=limit)
+                    )
             except LocksNeeded as needed:
                 # Each round knows more products, so this ends.
                 products = products | needed.product_ids
@@ -204,12 +233,14 @@ class MachinePoster(models.AbstractModel):
         )
 
     @api.model
-    def _post_machine(self, machine, locked=None, only=None):
+    def _post_machine(self, machine, locked=None, only=None, only_pressing=False, limit=BATCH):
         """Post the queued events of one machine in the current transaction.
 
         :param set locked: ids of the products that this transaction locked; None when the caller needs no locks
         :param list only: ids of the events to be posted; None for all that are due
-        :return: number of events that left the queue
+        :param bool only_pressing: leave the effects of patient handlers for later
+        :param int limit: events at most
+        :return: number of events that left the queue, or are left for their patient effects
         """
         if machine.pause_until and not machine.is_paused:
             # The pause is over: what waited for that comes first, and not after what happened later.
@@ -224,12 +255,14 @@ class MachinePoster(models.AbstractModel):
                     WHERE queue.machine_id = %s
                       AND (queue.not_before IS NULL OR queue.not_before <= clock_timestamp() AT TIME ZONE 'UTC')
                       AND (%s::int[] IS NULL OR queue.event_id = ANY(%s::int[]))
+                      AND NOT (%s AND queue.is_patient IS TRUE)
                     ORDER BY event.occurred_us, event.id LIMIT %s""",
                 SQL(", ").join(SQL.identifier("event", name) for name in LOOKED_AT),
                 machine.id,
                 only,
                 only,
-                BATCH,
+                only_pressing,
+                limit,
             )
         )
         if not (found := self.env.cr.fetchall()):
@@ -244,16 +277,21 @@ class MachinePoster(models.AbstractModel):
             events._fields[name]._insert_cache(events, values)
         handlers = self._handlers()
         due = self._route(events, handlers)
-        again = {}
+        again, put_off = {}, set()
         service = self._service(machine)
         for handler in handlers:
-            if wanted := due.get(handler._handler_name()):
+            if only_pressing and handler._is_patient:
+                put_off |= due.get(handler._handler_name(), set())
+            elif wanted := due.get(handler._handler_name()):
                 mine = [
                     entry_id for entry_id, event_id in zip(entries.ids, events.ids, strict=True) if event_id in wanted
                 ]
                 self._post_entries(service.env[handler._name], service, entries.browse(mine), locked, again)
         self.env.flush_all()
-        done = [entry_id for entry_id in entries.ids if entry_id not in again]
+        left = [entry_id for entry_id, event_id in zip(entries.ids, events.ids, strict=True) if event_id in put_off]
+        if left:
+            self.env.cr.execute("UPDATE mrp_machine_queue SET is_patient = TRUE WHERE id = ANY(%s)", [left])
+        done = [entry_id for entry_id in entries.ids if entry_id not in {*again, *left}]
         if done:
             # What an effect of this very batch put back to work, such as pieces that had no order until now, stays.
             self.env.cr.execute(
@@ -272,7 +310,7 @@ class MachinePoster(models.AbstractModel):
                 [pause, entry_id],
             )
         self.env["mrp.machine.queue"].invalidate_model()
-        return len(done)
+        return len(done) + len(left)
 
     @api.model
     def _handlers(self):
@@ -367,8 +405,13 @@ class MachinePoster(models.AbstractModel):
 
     def _post_automatic(self, handler, entries, locked, again):
         """Give the events of one handler their effects: grouped, and a group that fails falls apart."""
-        for group, ids in self._group(handler, entries, locked, again).items():
-            self._post_group(handler, group, entries.browse(ids), again)
+        groups = {
+            group: entries.browse(ids) for group, ids in self._group(handler, entries, locked, again).items()
+        }
+        if handler._posts_together and len(groups) > 1 and self._post_together(handler, groups):
+            return
+        for group, theirs in groups.items():
+            self._post_group(handler, group, theirs, again)
 
     def _group(self, handler, entries, locked, again):
         """Return the events of one handler by the effect that they have together, and write down what has none.
@@ -391,6 +434,35 @@ class MachinePoster(models.AbstractModel):
                 raise LocksNeeded(missing)
         return groups
 
+    def _post_together(self, handler, groups):
+        """Post all groups in one savepoint; return whether that was possible. If not, each is to be posted alone."""
+        name = handler._handler_name()
+        try:
+            with self.env.cr.savepoint():
+                made = handler._post_groups(
+                    {group: entries.with_env(handler.env) for group, entries in groups.items()}
+                )
+                posted = {}
+                for group, entries in groups.items():
+                    posting = made[group]
+                    if isinstance(posting, Outcome):
+                        self._note(name, entries.event_id.ids, *self._ending(posting))
+                    else:
+                        posted[posting] = entries.event_id.ids
+                self._note_posted(name, posted)
+                self._see_through()
+        except PASSING:
+            raise  # the whole transaction is to be tried again
+        except Exception as error:  # whichever group it was finds out alone, and keeps no other
+            _logger.info("%s: effects are posted one by one after %s", name, error)
+            return False
+        return True
+
+    def _see_through(self):
+        """Let the database say now, and not at the end of the transaction, what it does not take."""
+        self.env.flush_all()
+        self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+
     def _post_group(self, handler, group, entries, again):
         """Post a group in a savepoint. When it fails it falls apart, so that only the guilty event does not pass."""
         name = handler._handler_name()
@@ -402,8 +474,7 @@ class MachinePoster(models.AbstractModel):
                     self._note(name, entries.event_id.ids, *self._ending(posting))
                 else:
                     self._note(name, entries.event_id.ids, "posted", message=posting.summary, posting=posting)
-                self.env.flush_all()
-                self.env.cr.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+                self._see_through()
             return
         except PASSING:
             raise  # the whole transaction is to be tried again; a line that is cut cannot even roll back
@@ -426,33 +497,58 @@ class MachinePoster(models.AbstractModel):
         return "failed", "error", str(error), ""
 
     def _note(self, name, event_ids, state, reason=None, message=None, detail=None, posting=None):
-        """Write down what became of events with a handler, in one statement, however many.
+        """Write down what became of events with a handler, in one statement, however many."""
+        ending = (state, reason or None, message or None, detail or None, posting and posting.id)
+        self._note_endings(name, [(event_ids, ending)])
+
+    def _note_posted(self, name, posted):
+        """Write down of the events of many effects that they had them.
+
+        :param dict posted: ``{mrp.machine.posting: [event id]}``
+        """
+        if posted:
+            self._note_endings(
+                name, [(ids, ("posted", None, made.summary or None, None, made.id)) for made, ids in posted.items()]
+            )
+
+    def _note_endings(self, name, endings):
+        """Write down what became of events with a handler.
 
         By SQL: a counter's events come by the hundred and end alike, and a row that is written once in its final state
         costs a third of one that is created, read and changed in the same transaction.
+
+        :param endings: ``[([event id], (state, reason, message, detail, posting id))]``
         """
         rows = self.env["mrp.machine.event.posting"]
         rows.flush_model()
+        event_ids = [event_id for ids, _ending in endings for event_id in ids]
+        states, reasons, messages, details, postings = zip(*(ending for _ids, ending in endings), strict=True)
         self.env.cr.execute(
             """INSERT INTO mrp_machine_event_posting AS row
                       (event_id, machine_id, company_id, handler, state, reason, message, detail, posting_id,
                        create_date, write_date)
-               SELECT id, machine_id, company_id, %(handler)s, %(state)s, %(reason)s, %(message)s, %(detail)s,
-                      %(posting)s, %(now)s, %(now)s
-                 FROM mrp_machine_event WHERE id = ANY(%(events)s) ORDER BY id
+               SELECT event.id, event.machine_id, event.company_id, %(handler)s, ending.state, ending.reason,
+                      ending.message, ending.detail, ending.posting, %(now)s, %(now)s
+                 FROM unnest(%(events)s::int[], %(numbers)s::int[]) AS ended (event_id, number)
+                 JOIN mrp_machine_event event ON event.id = ended.event_id
+                 JOIN unnest(%(states)s::varchar[], %(reasons)s::varchar[], %(messages)s::text[], %(details)s::text[],
+                             %(postings)s::int[])
+                      WITH ORDINALITY AS ending (state, reason, message, detail, posting, number) USING (number)
+                ORDER BY event.id
                    ON CONFLICT (event_id, handler) DO UPDATE
                   SET state = EXCLUDED.state, reason = EXCLUDED.reason, message = EXCLUDED.message,
                       detail = EXCLUDED.detail, posting_id = EXCLUDED.posting_id, write_date = EXCLUDED.write_date
                 WHERE row.state = 'received'""",
             {
                 "handler": name,
-                "state": state,
-                "reason": reason or None,
-                "message": message or None,
-                "detail": detail or None,
-                "posting": posting and posting.id,
-                "now": fields.Datetime.now(),
                 "events": event_ids,
+                "numbers": [number for number, (ids, _ending) in enumerate(endings, 1) for _event_id in ids],
+                "states": list(states),
+                "reasons": list(reasons),
+                "messages": list(messages),
+                "details": list(details),
+                "postings": list(postings),
+                "now": fields.Datetime.now(),
             },
         )
         if self.env.cr.rowcount != len(event_ids):

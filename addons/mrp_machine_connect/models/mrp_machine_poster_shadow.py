@@ -172,6 +172,11 @@ class MachinePoster(models.AbstractModel):
         shadow.endings.pop((handler._handler_name(), entry.event_id.id), None)
         return None
 
+    def _post_together(self, handler, groups):
+        if self.env.context.get(SHADOW):
+            return False  # what each effect moves is kept by itself
+        return super()._post_together(handler, groups)
+
     def _post_group(self, handler, group, entries, again):
         shadow = self.env.context.get(SHADOW)
         if not shadow or shadow.is_posting:

@@ -14,6 +14,7 @@ class MachineQueue(models.Model):
     event_id = LooseMany2one("mrp.machine.event", required=True, readonly=True, ondelete="restrict")
     machine_id = LooseMany2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
     not_before = fields.Datetime(readonly=True, help="A failed try waits so long.")
+    is_patient = fields.Boolean(readonly=True, help="Only effects are left that other machines' pieces go before.")
 
     _event_unique = models.UniqueIndex("(event_id)")
     _machine_index = models.Index("(machine_id, event_id)")

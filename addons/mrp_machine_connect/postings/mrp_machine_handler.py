@@ -21,6 +21,10 @@ class MachineHandler(models.AbstractModel):
     _touches_documents = True
     #: Whether it takes readings and sums of readings, which otherwise stay in the log.
     _takes_telemetry = False
+    #: Whether the effects of many groups are brought about in one go: where they come in floods, see :meth:`_post_groups`.
+    _posts_together = False
+    #: Whether pieces, orders and time of all machines go before it, in transactions of their own.
+    _is_patient = False
     #: Handlers with a lower number see an event first.
     _handler_sequence = 10
 
@@ -97,6 +101,15 @@ class MachineHandler(models.AbstractModel):
         raise NotImplementedError
 
     @api.model
+    def _post_groups(self, groups):
+        """Bring about the effects of several groups in one savepoint. When that fails each is posted alone.
+
+        :param dict groups: ``{group: mrp.machine.queue entries}`` of one machine
+        :return: ``{group: mrp.machine.posting or Outcome}``
+        """
+        raise NotImplementedError
+
+    @api.model
     def _posting(self, rows, summary, document=None, **values):
         """Write down an effect.
 
@@ -105,23 +118,23 @@ class MachineHandler(models.AbstractModel):
         :param document: the record that carries it
         :param values: further fields of mrp.machine.posting
         """
-        # sudo: queue and postings are the poster's alone
+        # sudo: postings are the poster's alone
+        return self.env["mrp.machine.posting"].sudo().create(self._posting_values(rows, summary, document, **values))
+
+    @api.model
+    def _posting_values(self, rows, summary, document=None, **values):
+        """Return the values of a posting, with the parameters of :meth:`_posting`."""
+        # sudo: the queue is the poster's alone
         rows = rows.sudo()
         events, machine = rows.event_id, rows[:1].machine_id
-        return (
-            self.env["mrp.machine.posting"]
-            .sudo()
-            .create(
-                {
-                    "machine_id": machine.id,
-                    "company_id": machine.company_id.id,  # given, it is written at once, not in a second statement
-                    "handler": self._handler_name(),
-                    "res_model": document._name if document else False,
-                    "res_id": document.id if document else False,
-                    "occurred_from": events[:1].occurred,
-                    "occurred_to": events[-1:].occurred,
-                    "summary": summary,
-                    **values,
-                }
-            )
-        )
+        return {
+            "machine_id": machine.id,
+            "company_id": machine.company_id.id,  # given, it is written at once, not in a second statement
+            "handler": self._handler_name(),
+            "res_model": document._name if document else False,
+            "res_id": document.id if document else False,
+            "occurred_from": events[:1].occurred,
+            "occurred_to": events[-1:].occurred,
+            "summary": summary,
+            **values,
+        }

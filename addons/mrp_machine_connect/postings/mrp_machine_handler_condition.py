@@ -26,6 +26,7 @@ class MachineHandlerCondition(models.AbstractModel):
     _event_types = tuple(NEWS)
     _touches_documents = False
     _takes_telemetry = True
+    _is_patient = True
     _handler_sequence = 40
 
     @api.model

@@ -97,7 +97,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return rows.sudo().event_id.filtered(lambda event: event.type == "correction.adjust" and event.user_id)
 
     @api.model
-    def _posting(self, rows, summary, document=None, **values):
+    def _posting_values(self, rows, summary, document=None, **values):
         """Write down an effect with the quantity before and after, and who corrected it."""
         if BEFORE in self.env.context and document:
             after = _quantity_of(document)
@@ -111,7 +111,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
             values["corrected_words"] = "; ".join(
                 f"{event.user_id.name}: {(event.data or {}).get('why') or '–'}" for event in corrections
             )
-        return super()._posting(rows, summary, document, **values)
+        return super()._posting_values(rows, summary, document, **values)
 
     @api.model
     def _tell_correction(self, posting):

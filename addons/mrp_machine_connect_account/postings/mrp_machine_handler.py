@@ -8,7 +8,7 @@ class MachineHandler(models.AbstractModel):
     _inherit = "mrp.machine.handler"
 
     @api.model
-    def _posting(self, rows, summary, document=None, **values):
+    def _posting_values(self, rows, summary, document=None, **values):
         """Say of an effect, where its period was locked, on which day its entries are."""
         books = self.env.context.get(BOOKS)
         if books and books.put_off:
@@ -21,4 +21,4 @@ class MachineHandler(models.AbstractModel):
                 for day, locked in books.put_off.items()
             ]
             values["explanation"] = " ".join(filter(None, [values.get("explanation"), *words]))
-        return super()._posting(rows, summary, document, **values)
+        return super()._posting_values(rows, summary, document, **values)
