@@ -274,7 +274,9 @@ class TestMaintenanceRequest(MaintenanceTriggerCommon):
     def test_a_poster_that_does_not_see_the_open_request_yet_counts_on_it_at_the_next_try(self):
         self.raise_and_post(self.alarm(100))
         stale = patch.object(
-            self.registry["maintenance.request"], "_fault_request", lambda requests, *_args: requests.browse()
+            self.registry["maintenance.request"],
+            "_fault_requests",
+            lambda requests, _machine, occurred: dict.fromkeys(occurred, requests.browse()),
         )
 
         with stale, mute_logger("odoo.sql_db", "odoo.addons.mrp_machine_connect.models.mrp_machine_poster"):

@@ -3,8 +3,9 @@ from functools import partial
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import SQL, sql
+from odoo.tools import SQL
 
+from ..fields import LooseMany2one
 from ..moments import naive_of_iso
 
 #: States of an effect that waits for a person.
@@ -16,31 +17,21 @@ CAUSE = r"""coalesce(nullif(%(row)s.detail, ''),
                      regexp_replace(%(row)s.message, '(^|[\s(])[0-9][0-9.,:-]*(?=[\s.,:;)]|$)', '\1…', 'g'))"""
 
 
-class Copied(fields.Many2one):
-    """A Many2one that is copied from a record whose own foreign key keeps what it points to.
-
-    There is a row for each event and effect, and to check a key that cannot be wrong again costs a sixth of writing it.
-    """
-
-    def update_db_foreign_key(self, model, column):
-        name = f"{model._table}_{self.name}_fkey"  # as Odoo calls it, and earlier versions of this addon had it
-        if sql.constraint_definition(model.env.cr, model._table, name):
-            sql.drop_constraint(model.env.cr, model._table, name)
-
-
 class MachineEventPosting(models.Model):
     """One event and one handler: whether its effect came about. The unique key is the proof of exactly once."""
 
+    # Without foreign keys: there is a row for each event and effect, and to lock the event at each was a third of writing it.
+    # Rows are written only for events in the queue; retention takes those that are not, together with all that they did.
     _name = "mrp.machine.event.posting"
     _description = "Effect of a Machine Event"
     _order = "id desc"
     _rec_name = "event_id"
 
-    event_id = fields.Many2one("mrp.machine.event", required=True, readonly=True, ondelete="restrict")
+    event_id = LooseMany2one("mrp.machine.event", required=True, readonly=True, ondelete="restrict")
     handler = fields.Char(required=True, readonly=True, help="What turns the event into an effect.")
     handler_name = fields.Char(compute="_compute_handler_name", string="Effect")
-    machine_id = Copied("mrp.machine", required=True, readonly=True, ondelete="restrict")
-    company_id = Copied("res.company", required=True, readonly=True, ondelete="restrict")
+    machine_id = LooseMany2one("mrp.machine", required=True, readonly=True, ondelete="restrict")
+    company_id = LooseMany2one("res.company", required=True, readonly=True, ondelete="restrict")
     state = fields.Selection(
         [
             ("received", "Received"),
@@ -78,7 +69,7 @@ class MachineEventPosting(models.Model):
         ondelete="set null",
         help="What a person decided about this and all like it.",
     )
-    posting_id = fields.Many2one("mrp.machine.posting", readonly=True, index="btree_not_null", ondelete="restrict")
+    posting_id = LooseMany2one("mrp.machine.posting", readonly=True, index="btree_not_null", ondelete="restrict")
     type = fields.Char(related="event_id.type", string="Event Type")
     occurred = fields.Datetime(related="event_id.occurred")
     summary = fields.Char(related="event_id.summary")

@@ -197,7 +197,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
             return
         product, order_unit = production.product_id, production.product_uom_id
         # Of all products of the order at once: stock asks for each of them later on.
-        (product | production.move_raw_ids.product_id).mapped("is_kits")
+        products = product | production.move_raw_ids.product_id
+        products.mapped("is_kits")
+        products.mapped("tracking")
         if product.is_kits or production.bom_id.type == "phantom":
             raise Waiting(
                 "kit",

@@ -3,7 +3,7 @@
 import random
 
 from odoo.fields import Command
-from odoo.tests import Form
+from odoo.tests import Form, tagged
 
 from . import matrix
 from .posting_faults import PostingFaults
@@ -24,8 +24,10 @@ GTIN = {"lot": "04006381333931", "serial": "05901234123457"}
 LOTS = ("LA", "LB")
 #: Sheets that are tracked: in the warehouse, and beside the machines where they are brought there first.
 TRACKED_AT_HAND, TRACKED_BESIDE = 40, 40
-#: Events in one delivery.
-CHUNK = 4
+#: Events in one delivery: fewer and more than a beat of stock.
+CHUNKS = (3, 7, 11)
+#: Cases of one class: each class has a transaction of its own, which is slow when it grows old, and a process to itself.
+CLASS = 160
 
 
 def as_tests(cases):
@@ -42,6 +44,14 @@ def as_tests(cases):
         return into
 
     return add
+
+
+def add_whole(namespace, name, base, cases):
+    """Add classes to a module that test all of these cases, in a run of everything only."""
+    for number, start in enumerate(range(0, len(cases), CLASS), 1):
+        part = type(f"{name}{number}", (base,), {"__doc__": base.__doc__, "__module__": namespace["__name__"]})
+        as_tests(cases[start : start + CLASS])(part)
+        namespace[part.__name__] = tagged("post_install", "-at_install", "full")(part)
 
 
 class MatrixCommon(PostingFaults):
@@ -288,8 +298,9 @@ class MatrixCommon(PostingFaults):
 
     def deliver(self, case, events):
         """Deliver events in parts, as a connection that comes and goes does, and post after each."""
-        for start in range(0, len(events), CHUNK):
-            part = events[start : start + CHUNK]
+        chunk = random.Random(f"{case.name} delivered").choice(CHUNKS)
+        for start in range(0, len(events), chunk):
+            part = events[start : start + chunk]
             for machine in self.machines:
                 mine = [event for owner, event in part if owner == machine]
                 if mine:
@@ -297,7 +308,7 @@ class MatrixCommon(PostingFaults):
                     if case.delivery == "twice":
                         self.assertFalse(self.receive(machine, *mine), "what was received is not received again")
             if case.delivery == "crash":
-                self.crash_half_way(self.machines, start // CHUNK % 3)
+                self.crash_half_way(self.machines, start // chunk % 3)
             self.post_all(self.machines)
             if case.delivery == "twice":
                 self.post_all(self.machines)

@@ -27,6 +27,13 @@ SELECT 'an effect that was posted and has no posting', id FROM effect WHERE stat
 UNION ALL
 SELECT 'an effect that did not come about and has one', id FROM effect WHERE state <> 'posted' AND posting_id IS NOT NULL
 UNION ALL
+SELECT 'an effect of an event that is not there', lost.id FROM mrp_machine_event_posting lost
+ WHERE lost.machine_id = ANY(%(machines)s)
+   AND NOT EXISTS (SELECT FROM mrp_machine_event WHERE mrp_machine_event.id = lost.event_id)
+UNION ALL
+SELECT 'an effect whose posting is not there', id FROM effect WHERE posting_id IS NOT NULL
+   AND NOT EXISTS (SELECT FROM mrp_machine_posting WHERE mrp_machine_posting.id = effect.posting_id)
+UNION ALL
 SELECT 'an effect that is still to come', id FROM effect WHERE state = 'received'
 UNION ALL
 SELECT 'an effect that did not come about, without a reason or without words', id FROM effect

@@ -3,7 +3,7 @@
 from odoo.tests import tagged
 
 from . import matrix
-from .matrix_plant import MatrixCommon, as_tests
+from .matrix_plant import MatrixCommon, add_whole, as_tests
 
 
 @tagged("post_install", "-at_install")
@@ -20,11 +20,8 @@ class TestMatrix(MatrixCommon):
             self.assertTrue(met, f"no case in which {dict(wanted)} meet")
 
 
-@tagged("post_install", "-at_install", "full")
-@as_tests([case for case in matrix.every_case() if case not in set(matrix.chosen_cases())])
-class TestWholeMatrix(MatrixCommon):
-    """All the others."""
-
+CHOSEN = set(matrix.chosen_cases())
+add_whole(globals(), "TestWholeMatrix", MatrixCommon, [case for case in matrix.every_case() if case not in CHOSEN])
 
 BOOKED = matrix.chosen_cases(matrix.BOOKS, together=matrix.TOGETHER_IN_BOOKS)
 
@@ -40,7 +37,5 @@ class TestBooksMatrix(MatrixCommon):
             self.assertTrue(met, f"no case in which {dict(wanted)} meet")
 
 
-@tagged("post_install", "-at_install", "full")
-@as_tests([case for case in matrix.booked_cases() if case not in set(BOOKED)])
-class TestWholeBooksMatrix(MatrixCommon):
-    """All the others."""
+OTHERS = [case for case in matrix.booked_cases() if case not in set(BOOKED)]
+add_whole(globals(), "TestWholeBooksMatrix", MatrixCommon, OTHERS)

@@ -1,7 +1,7 @@
 """What is made is worth what one ideal close would say, in all the ways in which an order may go."""
 
 from odoo.addons.mrp_machine_connect.tests import matrix
-from odoo.addons.mrp_machine_connect.tests.matrix_plant import MatrixCommon, as_tests
+from odoo.addons.mrp_machine_connect.tests.matrix_plant import MatrixCommon, add_whole, as_tests
 from odoo.tests import tagged
 
 from .common import MachineAccountCommon
@@ -70,13 +70,16 @@ class TestCostMatrix(CostMatrixCommon):
             self.assertTrue(met, f"no case in which {dict(wanted)} meet")
 
 
-@tagged("post_install", "-at_install", "full")
-@as_tests([case for case in matrix.every_case(matrix.COSTED) if case not in set(CASES)])
-class TestWholeCostMatrix(CostMatrixCommon):
-    """All the others."""
-
-
-@tagged("post_install", "-at_install", "full")
-@as_tests([case for case in matrix.booked_cases(matrix.COSTED_BOOKS, matrix.COSTED_BOOKED) if case not in set(CASES)])
-class TestWholeCostBooksMatrix(CostMatrixCommon):
-    """The same with all of what the books hold."""
+add_whole(
+    globals(),
+    "TestWholeCostMatrix",
+    CostMatrixCommon,
+    [case for case in matrix.every_case(matrix.COSTED) if case not in set(CASES)],
+)
+# The same with all of what the books hold.
+add_whole(
+    globals(),
+    "TestWholeCostBooksMatrix",
+    CostMatrixCommon,
+    matrix.booked_cases(matrix.COSTED_BOOKS, matrix.COSTED_BOOKED),
+)
