@@ -627,10 +627,15 @@ Second counter,good,holding:14,u32,,
 PORTS = {"press": 15020, "dead": 9}
 
 
-def take(browser, url, size, names):
-    """Take the pictures of one size and return the names of those that could not be taken."""
+def take(browser, url, size, names, height=None):
+    """Take the pictures of one size and return the names of those that could not be taken.
+
+    :param int height: of the window, for what lies further down; None for the usual one
+    """
     failed = []
     viewport, options = {"desktop": (DESKTOP, {}), "phone": (PHONE, {"is_mobile": True, "has_touch": True})}[size]
+    if height:
+        viewport = {**viewport, "height": height}
     contexts = {}
     for name in names:
         function = SHOTS[name]
@@ -685,6 +690,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="./dev screenshots", description=__doc__.splitlines()[0])
     parser.add_argument("only", nargs="?", default="", help="a regular expression for the names of pictures")
     parser.add_argument("--size", choices=("desktop", "phone"), help="only this one")
+    parser.add_argument("--height", type=int, help="pixels of the window, to see what lies further down")
     parser.add_argument("--list", action="store_true", help="say the names and end")
     parser.add_argument("--server", metavar="URL", help="of a server that --stage left running")
     parser.add_argument(
@@ -697,7 +703,7 @@ def main(arguments=None):
         return 0
     if options.server:
         PORTS.update(_ports_of(options.server))
-        return shoot(options.server, names, options.size)
+        return shoot(options.server, names, options.size, options.height)
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us in the background
         signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), stage.set_up() as (server, plant):
@@ -706,7 +712,7 @@ def main(arguments=None):
             (HOME / "stage.txt").write_text(f"{server.url} {plant.ports['press']}\n")
             print(f"{server.url}", flush=True)
             server.wait_until(lambda: False, "", 24 * 3600)
-        return shoot(server.url, names, options.size)
+        return shoot(server.url, names, options.size, options.height)
     return 1
 
 
@@ -715,13 +721,13 @@ def _ports_of(url):
     return {"press": int(text[1])} if text[0] == url else {}
 
 
-def shoot(url, names, size=None):
+def shoot(url, names, size=None, height=None):
     FOLDER.mkdir(parents=True, exist_ok=True)
     failed = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=runner.chromium(), args=CHROMIUM_ARGUMENTS)
         for each in [size] if size else ["desktop", "phone"]:
-            failed += take(browser, url, each, names)
+            failed += take(browser, url, each, names, height)
         browser.close()
     print(f"{len(names)} screens in {FOLDER}; not taken: {', '.join(failed) or 'none'}")
     return 1 if failed else 0

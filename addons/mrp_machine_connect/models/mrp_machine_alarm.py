@@ -327,8 +327,8 @@ class MachineAlarm(models.Model):
             severity = SEVERITIES[level]
         severity = min(max(severity, 1), 1000)
         condition = self.env["mrp.machine.condition"]
-        # Of our own rules alone: whoever else names one is not believed.
-        if event.source_id == self.env.ref("mrp_machine_connect.source_rules"):
+        # Of our own rules alone: whoever else names one is not believed. By its id, for this is asked for each alarm of a flood.
+        if event.source_id.id == self.env["ir.model.data"]._xmlid_to_res_id("mrp_machine_connect.source_rules"):
             condition = condition.browse(_whole(data.get("condition_id"))).exists()
         return {
             "machine_id": machine.id,

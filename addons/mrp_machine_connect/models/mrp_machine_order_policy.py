@@ -167,3 +167,20 @@ class MrpProduction(models.Model):
                 ("detail", "in", [f"production:{production.id}" for production in self]),
             ]
         )._requeue()
+
+    def _retry_completed(self, moment):
+        """Put back to work that this order is complete, where it was told so before its first piece arrived.
+
+        :param moment: when the first piece was made, naive UTC; what was said before that was said in vain, and no piece ends it
+        """
+        self.ensure_one()
+        # sudo: as above
+        rows = self.env["mrp.machine.event.posting"].sudo()
+        waiting = rows.search(
+            [
+                ("state", "=", "waiting"),
+                ("reason", "=", "nothing_made"),
+                ("detail", "=", f"production:{self.id}"),
+            ]
+        )
+        waiting.filtered(lambda row: row.event_id.occurred >= moment)._requeue()

@@ -265,6 +265,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         counted = [value for column, value in values.items() if column != "adjusted"]
         if any(value < 0 for value in (*counted, changed.get("rejected", 0.0), changed.get("beside", 0.0))):
             raise Waiting("below_zero", self.env._("More pieces would be taken away than were counted."))
+        is_first = not ledger.posted
         if kind == "good":
             changed["posted"] = ledger.posted + sum(sums.values())
         fewer = any(changed.get(name, ledger[name]) < ledger[name] for name in ("rejected", "beside"))
@@ -276,6 +277,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
         total = None
         if feeds and changed:
             total = self._feed(production, workorder, ledger, ledgers, events, before, found)
+            if is_first:
+                production._retry_completed(min(events.mapped("occurred")))
         posting = self._posting(
             rows,
             self._words(kind, sums, production, workorder, total),

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
@@ -275,3 +276,99 @@ class TestAlarm(AlarmCommon):
         )
         for model in ("mrp.machine.alarm", "mrp.machine.alarm.top"):
             self.assertFalse(self.env[model].with_user(user).search([("machine_id", "=", self.machine.id)]))
+
+
+@tagged("post_install", "-at_install")
+class TestFloods(AlarmCommon):
+    """Alarms that come many at a time: pieces go before them, and one that cannot be taken in keeps no other."""
+
+    def queued(self):
+        self.env.cr.execute("SELECT event_id, is_patient FROM mrp_machine_queue ORDER BY event_id")
+        return self.env.cr.fetchall()
+
+    def test_pieces_go_before_alarms_and_alarms_follow(self):
+        alarms = self.receive(self.machine, self.raised("270", 10), self.raised("271", 11))
+        pieces = self.receive(self.machine, self.count(5))
+        poster = self.env["mrp.machine.poster"]
+
+        poster._post_machine(self.machine, only_pressing=True)
+
+        self.assertEqual(self.states(pieces), ["posted"])
+        self.assertFalse(self.alarms())
+        self.assertEqual(self.queued(), [(event.id, True) for event in alarms.sorted("id")])
+        self.assertEqual(poster._post_machine(self.machine, only_pressing=True), 0, "only what can wait is left")
+
+        poster._post_machine(self.machine)
+
+        self.assertEqual(self.alarms().mapped("code"), ["270", "271"])
+        self.assertFalse(self.queued())
+        self.assertEqual(self.order.qty_producing, 5)
+
+    def test_an_event_with_both_kinds_of_effects_has_each_once(self):
+        self.env["mrp.machine.condition"].create(
+            {
+                "name": "Stands still",
+                "kind": "state_longer",
+                "watched_state": "stopped",
+                "duration": 1,
+                "machine_ids": [(6, 0, self.machine.ids)],
+            }
+        )
+        event = self.receive(self.machine, self.state("stopped", 10))
+        poster = self.env["mrp.machine.poster"]
+
+        poster._post_machine(self.machine, only_pressing=True)
+        before = {row.handler: row.write_date for row in event.posting_ids}
+        self.assertIn("state_interval", before)
+        self.assertNotIn("condition", before)
+        poster._post_machine(self.machine)
+
+        handlers = event.posting_ids.mapped("handler")
+        self.assertIn("condition", handlers)
+        self.assertEqual(len(handlers), len(set(handlers)))
+        self.assertFalse(self.queued())
+
+    def test_many_codes_are_taken_in_by_few_statements(self):
+        def flood(first, codes):
+            raised = [
+                self.raised(f"{first}-{number % codes}", first + number, text="Jam", severity=500)
+                for number in range(5 * codes)
+            ]
+            return self.receive(self.machine, *raised)
+
+        poster, counts = self.env["mrp.machine.poster"], []
+        flood(1000, 2)
+        poster._post_machine(self.machine)
+        for first, codes in ((2000, 4), (3000, 40)):
+            events = flood(first, codes)
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            poster._post_machine(self.machine)
+            counts.append(self.env.cr.sql_log_count - before)
+            self.assertEqual(set(self.states(events, "alarm")), {"posted"})
+            found = self.alarms().filtered(lambda alarm, first=first: alarm.code.startswith(f"{first}-"))
+            self.assertEqual((len(found), set(found.mapped("occurrences"))), (codes, {5}))
+        self.assertLess(counts[1], counts[0] * 2, "ten times the codes cost about the same number of statements")
+
+    def test_one_that_cannot_be_taken_in_keeps_no_other(self):
+        alarm = self.registry["mrp.machine.alarm"]
+        said = alarm._said
+
+        def breaks(alarms, machine, code, event):
+            if code == "BAD":
+                raise ValueError("broken")
+            return said(alarms, machine, code, event)
+
+        quiet = mute_logger("odoo.addons.mrp_machine_connect.models.mrp_machine_poster")
+        with patch.object(alarm, "_said", breaks), quiet:
+            events = self.say(self.raised("270", 10), self.raised("BAD", 11), self.raised("271", 12))
+
+        self.assertEqual(self.alarms().mapped("code"), ["270", "271"])
+        self.assertEqual(sorted(self.states(events, "alarm")), ["posted", "posted", "received"])
+
+        self.env.cr.execute("UPDATE mrp_machine_queue SET not_before = NULL")
+        self.post()
+
+        self.assertEqual(set(self.states(events, "alarm")), {"posted"})
+        self.assertEqual(self.alarms().mapped("occurrences"), [1, 1, 1])

@@ -311,11 +311,32 @@ class TestFinishOnSignal(FinishCase):
 
         self.idle_machine._adjust("good", 30, "Counter was off", at=self.naive(50))
         self.rounds()
-        row.action_retry()
-        self.rounds()
         self.assertEqual(
             (self.first.state, self.done(self.first), self.first.date_finished), ("done", 30, self.naive(100))
         )
+
+    def test_told_before_its_pieces_arrive_it_ends_with_them(self):
+        told = self.tell(self.started(self.first, 0), self.completed(self.first, 100))
+        self.rounds()
+        self.assertEqual(self.rows(told[1], "order_finish").reason, "nothing_made")
+
+        self.tell(self.count(60, seconds=90))
+        self.rounds(3)
+
+        self.assertEqual(self.rows(told[1], "order_finish").state, "posted")
+        self.assertEqual(
+            (self.first.state, self.done(self.first), self.first.date_finished), ("done", 60, self.naive(100))
+        )
+
+    def test_told_in_vain_it_ends_nothing_that_is_made_afterwards(self):
+        told = self.tell(self.started(self.first, 0), self.completed(self.first, 100))
+        self.rounds()
+
+        self.tell(self.started(self.first, 150), self.count(60, seconds=160))
+        self.rounds(3)
+
+        self.assertEqual(self.rows(told[1], "order_finish").reason, "nothing_made")
+        self.assertEqual((self.first.state, self.made(self.first)), ("progress", [60]))
 
     def test_told_late_pieces_made_after_it_leave_it_first(self):
         self.tell(self.started(self.first, 0), self.count(60), self.count(7, seconds=160, before=60))
