@@ -28,9 +28,7 @@ def measure(options):
             for _turn in range(options.floods):
                 quiet.append(latency.p95(database, scene.receive, options.rate, options.flood_seconds))
                 flood = Flood(scene, options.alarms, options.flood_seconds)
-                flooded.append(
-                    latency.p95(database, scene.receive, options.rate, options.flood_seconds, flood.go_on)
-                )
+                flooded.append(latency.p95(database, scene.receive, options.rate, options.flood_seconds, flood.go_on))
                 flood.end()
                 latency.wait_until_empty(database, 120)
         scene.compare(options.alarms * options.floods)
@@ -72,7 +70,9 @@ class Scene:
         with self.env.registry.cursor() as cr:
             env = api.Environment(cr, SUPERUSER_ID, {})
             machines = env["mrp.machine"].browse(self.plant.machines)
-            batches = [(machine, machine._stream("alarms"), {}, machine.mapping_version, events) for machine in machines]
+            batches = [
+                (machine, machine._stream("alarms"), {}, machine.mapping_version, events) for machine in machines
+            ]
             env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), batches)
 
     def compare(self, alarms):

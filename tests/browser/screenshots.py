@@ -178,12 +178,18 @@ def machine_form(screen):
     machine(screen, PRESS)
 
 
-for _page in ("signals", "codes", "posting", "maintenance", "timeline", "loadings", "mapping", "notes"):
+for _page in ("signals", "codes", "posting", "quality", "maintenance", "timeline", "loadings", "mapping", "notes"):
 
     def _turn(screen, page=_page):
         machine(screen, PRESS).tab(page)
 
     SHOTS[f"machine-{_page}"] = _turn
+
+
+@shot
+def replay(screen):
+    machine(screen, PRESS).press("action_replay")
+    screen.page.wait_for_selector(DIALOG)
 
 
 @shot
@@ -734,7 +740,7 @@ def shoot(url, names, size=None, height=None):
 
 
 # At the end: they add to the pictures of this file, with what this file has.
-from . import screens_of_books  # noqa: E402, F401
+from . import screens_of_books, screens_of_care  # noqa: E402, F401
 
 if __name__ == "__main__":
     from tests.browser import screenshots  # not this module, which nobody else sees under this name

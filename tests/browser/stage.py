@@ -12,6 +12,7 @@ from devtools.odoo_process import variables
 from tests.integration import processes
 
 from .stage_books import BOOKS_CODE
+from .stage_care import CARE_CODE
 
 #: A user of a company that has no machine yet: every list is empty for her.
 NEWCOMER = "newcomer"
@@ -217,9 +218,6 @@ def set_up():
         # Odoo's bot greets whoever comes first, in a window that lies on a phone's page.
         cluster.query(name, "UPDATE res_users SET odoobot_state = 'disabled'")
         with processes.closing_all() as programs:
-            server = processes.OdooServer(cluster, name, max_cron_threads=1)
-            programs.append(server)
-            server.start()
             plant = Plant("--press-jam-every=20", "--press-cycle=1.5")
             programs.append(plant)
             ports = {**plant.codes(), "dead": free_port()}
@@ -230,6 +228,11 @@ def set_up():
             shell(f"PORTS = {ports!r}\n{DAY_CODE}")
             shell(SOURCES_CODE)
             shell(BOOKS_CODE)
+            shell(CARE_CODE)
+            # Only now: what it posts by itself would meet what the shell writes.
+            server = processes.OdooServer(cluster, name, max_cron_threads=1)
+            programs.append(server)
+            server.start()
             # The day must be over before the plant goes on with it.
             sql = "SELECT count(*) FROM mrp_machine_queue"
             server.wait_until(lambda: cluster.query(name, sql) == "0", "the day is posted", 120)

@@ -228,10 +228,7 @@ class MaintenanceRequest(models.Model):
             the earliest first
         """
         requests = self.create(
-            [
-                {**self._first_occurred(machine, key, asset, raised), **values}
-                for key, asset, values, raised in faults
-            ]
+            [{**self._first_occurred(machine, key, asset, raised), **values} for key, asset, values, raised in faults]
         )
         for request in requests:
             request._block_workcenter()

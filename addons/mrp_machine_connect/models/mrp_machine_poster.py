@@ -405,9 +405,7 @@ class MachinePoster(models.AbstractModel):
 
     def _post_automatic(self, handler, entries, locked, again):
         """Give the events of one handler their effects: grouped, and a group that fails falls apart."""
-        groups = {
-            group: entries.browse(ids) for group, ids in self._group(handler, entries, locked, again).items()
-        }
+        groups = {group: entries.browse(ids) for group, ids in self._group(handler, entries, locked, again).items()}
         if handler._posts_together and len(groups) > 1 and self._post_together(handler, groups):
             return
         for group, theirs in groups.items():
@@ -439,9 +437,7 @@ class MachinePoster(models.AbstractModel):
         name = handler._handler_name()
         try:
             with self.env.cr.savepoint():
-                made = handler._post_groups(
-                    {group: entries.with_env(handler.env) for group, entries in groups.items()}
-                )
+                made = handler._post_groups({group: entries.with_env(handler.env) for group, entries in groups.items()})
                 posted = {}
                 for group, entries in groups.items():
                     posting = made[group]

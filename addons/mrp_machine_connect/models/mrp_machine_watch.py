@@ -86,7 +86,7 @@ class MachineWatch(models.AbstractModel):
             return
         if machine.status_id.health == "silent":
             machine.status_id.health = "ok" if machine.connection_ids else "none"
-        self._clear(machine, self.env._("Heard again at %s (UTC).", status.last_ok))
+        self._clear(machine, self.env._("Heard again at %s (UTC).", fields.Datetime.to_string(status.last_ok)))
 
     @api.model
     def _watch_workers(self):

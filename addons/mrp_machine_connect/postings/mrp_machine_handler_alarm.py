@@ -55,11 +55,7 @@ class MachineHandlerAlarm(models.AbstractModel):
         known = alarms._around(machine, {code: theirs[0].occurred_us for code, theirs in events.items()})
         begun = alarms._raise_first(
             machine.sudo(),
-            {
-                code: (theirs[0], known[code][0])
-                for code, theirs in events.items()
-                if theirs[0].type == "alarm.raised"
-            },
+            {code: (theirs[0], known[code][0]) for code, theirs in events.items() if theirs[0].type == "alarm.raised"},
         )
         told = {
             code: self._tell(machine, code, theirs, *known[code], begun.get(code)) for code, theirs in events.items()

@@ -22,6 +22,22 @@ TRACERS = (
 LEVELS = 100
 #: Characters with which a cell of a spreadsheet begins to calculate.
 CALCULATES = ("=", "+", "-", "@", "\t", "\r")
+#: What a recall finds, in the order in which it is read.
+KINDS = [
+    ("lot", "Lot"),
+    ("order", "Order"),
+    ("component", "Component without a lot"),
+    ("machine", "Made on"),
+    ("operator", "Operator"),
+    ("value", "Machine value"),
+    ("alarm", "Alarm"),
+    ("check", "Check"),
+    ("alert", "Alert"),
+    ("hold", "Hold"),
+    ("receipt", "Received from"),
+    ("stock", "In stock"),
+    ("delivery", "Delivered to"),
+]
 
 
 class QualityMachineRecall(models.Model):
@@ -120,6 +136,11 @@ class QualityMachineRecall(models.Model):
         self._insert_stock([*used, *down])
         self._insert_orders([*used, *down])
         self._insert_quality([*used, *down])
+        kinds = [kind for kind, _title in KINDS]
+        self.env.cr.execute(
+            "UPDATE quality_machine_recall_line SET sequence = array_position(%s, kind) WHERE recall_id = %s",
+            [kinds, self.id],
+        )
         self.env["quality.machine.recall.line"].invalidate_model()
         self._sum_up(down)
 
@@ -232,14 +253,15 @@ class QualityMachineRecall(models.Model):
             lots=lots,
         )
         self._insert(
-            ("kind", "machine_id", "date_from", "words", "res_model", "res_id"),
+            ("kind", "machine_id", "date_from", "date_to", "words", "res_model", "res_id"),
             spans
-            + """ SELECT DISTINCT %(recall)s, %(company)s, 'alarm', event.machine_id, event.occurred,
-                      concat_ws(' ', event.type, event.data->>'code', event.data->>'text'),
-                      'mrp.machine.event', event.id
-                 FROM span JOIN mrp_machine_event event
-                   ON event.machine_id = span.machine_id AND event.type LIKE 'alarm.%%'
-                  AND event.occurred BETWEEN span.date_start AND span.date_end""",
+            + """ SELECT DISTINCT %(recall)s, %(company)s, 'alarm', alarm.machine_id, alarm.raised, alarm.cleared,
+                      CASE WHEN alarm.condition_id IS NULL AND alarm.text <> alarm.code
+                           THEN concat_ws(' ', alarm.code, alarm.text) ELSE coalesce(alarm.text, alarm.code) END,
+                      'mrp.machine.alarm', alarm.id
+                 FROM span JOIN mrp_machine_alarm alarm
+                   ON alarm.machine_id = span.machine_id AND alarm.raised <= span.date_end
+                  AND (alarm.cleared IS NULL OR alarm.cleared >= span.date_start)""",
             lots=lots,
         )
         self._insert(
@@ -454,27 +476,14 @@ class QualityMachineRecallLine(models.Model):
 
     _name = "quality.machine.recall.line"
     _description = "Recall Line"
-    _order = "kind, level, id"
+    _order = "sequence, level, id"
     _log_access = False
 
     recall_id = fields.Many2one("quality.machine.recall", required=True, readonly=True, index=True, ondelete="cascade")
     company_id = fields.Many2one("res.company", readonly=True)
+    sequence = fields.Integer(readonly=True, help="In which place its kind comes.")
     kind = fields.Selection(
-        [
-            ("lot", "Lot"),
-            ("order", "Order"),
-            ("component", "Component without a lot"),
-            ("machine", "Made on"),
-            ("operator", "Operator"),
-            ("value", "Machine value"),
-            ("alarm", "Alarm"),
-            ("check", "Check"),
-            ("alert", "Alert"),
-            ("hold", "Hold"),
-            ("receipt", "Received from"),
-            ("stock", "In stock"),
-            ("delivery", "Delivered to"),
-        ],
+        KINDS,
         required=True,
         readonly=True,
         help="What it is.",
