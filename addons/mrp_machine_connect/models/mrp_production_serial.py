@@ -8,6 +8,24 @@ from . import mrp_production_material  # noqa: F401 - extended here, so it must 
 class MrpProduction(models.Model):
     _inherit = "mrp.production"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
+    def _check_sn_uniqueness(self):
+        """Look only at serial numbers of components that are still to be used.
+
+        MRP looks at all of the order, as it knows no order that entered stock in parts: to it what the parts before used
+        was used already, and no more may be.
+        """
+        self.ensure_one()
+        used = self.move_raw_ids.filtered(lambda move: move.state == "done" and move.has_tracking == "serial")
+        if not used:
+            return super()._check_sn_uniqueness()
+        # In the cache alone, and only while MRP looks: it asks the order for its components and takes no others.
+        field, components = self._fields["move_raw_ids"], self.move_raw_ids
+        field._update_cache(self, (components - used)._ids)
+        try:
+            return super()._check_sn_uniqueness()
+        finally:
+            field._update_cache(self, components._ids)
+
     def _post_inventory(self, cancel_backorder=False):
         """Link each serial number to its own components, where MRP links all that enters stock at once to all that was used."""
         serial = self.filtered(lambda production: production.product_id.tracking == "serial")
