@@ -220,6 +220,7 @@ class MrpProduction(models.Model):
 
     def pre_button_mark_done(self):
         """Close what entered stock in parts with the rest of it: what was reserved for more is not used."""
+        rest = self.env["stock.move"]
         for production in self:
             if production.state not in CLOSED and production.qty_produced:
                 if words := production._in_stock_words(production.qty_producing):
@@ -229,9 +230,16 @@ class MrpProduction(models.Model):
                 ):
                     production._set_qty_producing(False)
                     production._set_by_hand(production.qty_producing)
+                rest |= production.move_raw_ids.filtered(lambda move: move.state not in CLOSED and not move.picked)
             elif production.state not in CLOSED and production._machine_rows():
                 production._set_finished(production.qty_producing)
-        return super().pre_button_mark_done()
+        # Else MRP asks for the lots of it, even where nothing of it is used any more; which they are is found when it is posted.
+        rest = rest.filtered(lambda move: move.manual_consumption and move.has_tracking != "none")
+        rest.picked = True
+        result = super().pre_button_mark_done()
+        if result is not True:  # a question, and whoever says no goes on counting
+            rest.exists().filtered(lambda move: move.state not in CLOSED).picked = False
+        return result
 
     def button_mark_done(self):
         result = super().button_mark_done()
