@@ -7,6 +7,8 @@ from tests.integration.plant import assert_exactly_once, set_up
 
 #: Completed cycles of each day, by an independent reader of the file.
 CYCLES = {"plates": 20, "hurco04": 9}
+#: Days whose order closes in the midst of an interval: the time from its begin to the close is booked and not in the shadow.
+CLOSED_WITHIN = {"hurco04": 1}
 
 # The day is told in portions, each posted before the next comes: first in shadow, then by a machine that books, then the
 # first machine books what it had shadowed.
@@ -117,7 +119,8 @@ def test_the_shadow_of_a_day_is_what_is_booked_of_it(day, durable_database, odoo
     assert sum(quantity for product, quantity, *_rest in found["booked"] if product == "Bracket") == CYCLES[day]
     assert found["shadow"] == found["booked"]
     assert found["times"], "nothing to be compared"
-    assert found["shadow times"] == found["times"]
+    closed_within = CLOSED_WITHIN.get(day, 0)
+    assert found["shadow times"] == found["times"][: len(found["times"]) - closed_within]
     assert found["itself"] == [CYCLES[day], CYCLES[day], "done", "done"]
     assert found["times itself"] == found["times"]
     assert_exactly_once(sql)
