@@ -31,7 +31,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
     def _groups(self, rows):
         """Break each group where the lot changes: what was made on one lot is booked apart from the next."""
         groups, refused = super()._groups(rows)
-        machine, by_lot, serials = rows[:1].machine_id.with_env(self.env), {}, {}
+        machine, by_lot, serials, before = rows[:1].machine_id.with_env(self.env), {}, {}, {}
         if not any(self._needs_lot(group, machine) for group in groups):
             return groups, refused
         events = dict(zip(rows.ids, rows.event_id, strict=True))
@@ -49,7 +49,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
                     serials[production] = self._told_serials(production, events.values())
                 found = self._serials_of(machine, production, events[row_id], serials[production])
             else:
-                found = self._lot_of(machine, production, events[row_id])
+                found = self._lot_again(machine, production, events[row_id], before)
             if isinstance(found, Outcome):
                 refused[row_id] = found
             else:
@@ -70,6 +70,39 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return not workorder or len(production._steps()) < 2 or production._lot_step() == workorder
 
     # Lots
+
+    @api.model
+    def _lot_again(self, machine, production, event, before):
+        """Return what :meth:`_lot_of` says of a count; it is not asked again where it must say what it said before.
+
+        Counts come by the hundred and are of one lot mostly, and each question is two searches.
+
+        :param dict before: of the count before, kept while counts are sorted, for nothing is written meanwhile
+        """
+        data, moment = event.data or {}, event.occurred
+        told = str(data.get("lot") or "").strip()
+        is_plain = not data.get("window") and event.type != "quality.scrap"
+        if is_plain and before.get("of") == (production, told) and _is_within(moment, *before["span"]):
+            return before["found"]
+        before.clear()
+        found = self._lot_of(machine, production, event)
+        if not is_plain or isinstance(found, Outcome):
+            return found
+        # sudo: the rows are the poster's own
+        rows, (how, number) = self.env["mrp.machine.lot"].sudo(), found
+        if how == ROW:
+            row = rows.browse(number)
+            ends = [end for end in (row.date_end, rows._next_start(machine, row.date_start)) if end]
+            span = row.date_start, min(ends, default=None)
+        elif how == NAMED and not rows.search_count(
+            [("machine_id", "=", machine.id), ("production_id", "=", production.id), ("lot_id.name", "=", told)],
+            limit=1,
+        ):
+            span = None, None  # a lot that is new, whenever its pieces were made
+        else:
+            return found
+        before.update(of=(production, told), found=found, span=span)
+        return found
 
     @api.model
     def _lot_of(self, machine, production, event):
@@ -411,3 +444,8 @@ def _inner(group):
     while len(group) == 3:
         group = group[2]
     return group
+
+
+def _is_within(moment, start, end):
+    """Return whether a moment is in a span; None: it has no start, or no end."""
+    return (start is None or start <= moment) and (end is None or moment < end)
