@@ -73,8 +73,7 @@ def care_plans(screen):
 
 @shot
 def care_plan(screen):
-    [number] = screen.ids("maintenance.machine.plan", [], limit=1)
-    screen.record("action-maintenance_machine_trigger.maintenance_machine_plan_action", number)
+    first(screen, "action-maintenance_machine_trigger.maintenance_machine_plan_action", "maintenance.machine.plan")
 
 
 @shot
@@ -109,9 +108,7 @@ def care_rules(screen):
 
 @shot
 def care_rule(screen):
-    [number] = screen.ids("quality.machine.rule", [], limit=1)
-    menu(screen, "Quality Rules")
-    screen.page.goto(f"{screen.page.url.rstrip('/')}/{number}")
+    first(screen, "action-quality_machine_event.quality_machine_rule_action", "quality.machine.rule")
 
 
 @shot
@@ -126,9 +123,7 @@ def care_recalls(screen):
 
 @shot
 def care_recall(screen):
-    [number] = screen.ids("quality.machine.recall", [], limit=1)
-    menu(screen, "Recall Drills")
-    screen.page.goto(f"{screen.page.url.rstrip('/')}/{number}")
+    first(screen, "action-quality_machine_event.quality_machine_recall_action", "quality.machine.recall")
 
 
 @shot

@@ -5,8 +5,6 @@ from .. import folding
 
 #: Seconds of machine time between two notes about a fault, so that a chattering alarm does not fill the chatter.
 NOTE_PAUSE = 600
-#: By which the request is found that a fault belongs to.
-LATEST = ("machine_fault_open", "machine_last_occurred")
 
 
 class MaintenanceRequest(models.Model):
@@ -179,7 +177,9 @@ class MaintenanceRequest(models.Model):
             where it did not occur but was cleared
         :return: ``{(fault key, id): request}``, an empty recordset where a new one is due
         """
-        self.flush_model(["machine_id", "machine_fault_key", "machine_asset_id", *LATEST])
+        self.flush_model(
+            ["machine_id", "machine_fault_key", "machine_asset_id", "machine_fault_open", "machine_last_occurred"]
+        )
         # The open one first, else the latest that was closed. By SQL: of a flood, one look for all faults.
         self.env.cr.execute(
             """SELECT wanted.key, wanted.asset_id,

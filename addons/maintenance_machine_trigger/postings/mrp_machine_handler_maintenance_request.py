@@ -117,10 +117,6 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
             raise Ignored("warning", self.env._("A warning: it is shown among the alarms and makes no request."))
 
     @api.model
-    def _post(self, group, rows):
-        return self._post_groups({group: rows})[group]
-
-    @api.model
     def _post_groups(self, groups):
         machine = next(iter(groups.values())).machine_id
         requests = self.env["maintenance.request"]
@@ -153,13 +149,7 @@ class MachineHandlerMaintenanceRequest(models.AbstractModel):
                 request,
                 explanation=self.env._("Equipment of the machine: %s", request.equipment_id.display_name),
             )
-        # sudo: postings are the poster's alone
-        postings = self.env["mrp.machine.posting"].sudo().create(list(values.values()))
-        result.update(zip(values, postings, strict=True))
-        for group, effects in late.items():
-            posting = result[group]
-            effects.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
-        return result
+        return result | self._postings(values, late)
 
     @api.model
     def _told(self, raised):

@@ -159,14 +159,7 @@ class MrpProduction(models.Model):
 
     def _retry_limited(self):
         """Put back to work what waited for these orders to take more, or to end."""
-        # sudo: whoever changes or closes an order need not be allowed to touch effects, which are the poster's matter
-        self.env["mrp.machine.event.posting"].sudo().search(
-            [
-                ("state", "=", "waiting"),
-                ("reason", "in", LIMITED),
-                ("detail", "in", [f"production:{production.id}" for production in self]),
-            ]
-        )._requeue()
+        self._effects_waiting(LIMITED)._requeue()
 
     def _retry_completed(self, moment):
         """Put back to work that this order is complete, where it was told so before its first piece arrived.
@@ -174,13 +167,20 @@ class MrpProduction(models.Model):
         :param moment: when the first piece was made, naive UTC; what was said before that was said in vain, and no piece ends it
         """
         self.ensure_one()
-        # sudo: as above
-        rows = self.env["mrp.machine.event.posting"].sudo()
-        waiting = rows.search(
-            [
-                ("state", "=", "waiting"),
-                ("reason", "=", "nothing_made"),
-                ("detail", "=", f"production:{self.id}"),
-            ]
-        )
+        waiting = self._effects_waiting(["nothing_made"])
         waiting.filtered(lambda row: row.event_id.occurred >= moment)._requeue()
+
+    def _effects_waiting(self, reasons):
+        """Return the effects that wait for these orders, for one of some reasons."""
+        # sudo: whoever changes or closes an order need not be allowed to touch effects, which are the poster's matter
+        return (
+            self.env["mrp.machine.event.posting"]
+            .sudo()
+            .search(
+                [
+                    ("state", "=", "waiting"),
+                    ("reason", "in", reasons),
+                    ("detail", "in", [f"production:{production.id}" for production in self]),
+                ]
+            )
+        )

@@ -450,7 +450,10 @@ class MachinePoster(models.AbstractModel):
         except PASSING:
             raise  # the whole transaction is to be tried again
         except Exception as error:  # whichever group it was finds out alone, and keeps no other
-            _logger.info("%s: effects are posted one by one after %s", name, error)
+            # What was refused in words is told of its event; anything else would hide here, and only cost time.
+            is_refused = isinstance(error, (Outcome, UserError))
+            log = _logger.info if is_refused else _logger.warning
+            log("%s: effects are posted one by one after %r", name, error, exc_info=None if is_refused else error)
             return False
         return True
 

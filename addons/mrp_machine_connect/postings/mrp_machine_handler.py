@@ -21,7 +21,7 @@ class MachineHandler(models.AbstractModel):
     _touches_documents = True
     #: Whether it takes readings and sums of readings, which otherwise stay in the log.
     _takes_telemetry = False
-    #: Whether the effects of many groups are brought about in one go: where they come in floods, see :meth:`_post_groups`.
+    #: Whether the effects of many groups are brought about in one go, by :meth:`_post_groups`: where they come in floods.
     _posts_together = False
     #: Whether pieces, orders and time of all machines go before it, in transactions of their own.
     _is_patient = False
@@ -98,7 +98,7 @@ class MachineHandler(models.AbstractModel):
         :return: the mrp.machine.posting that :meth:`_posting` made, or an Outcome that waits while what was written stays
         :raise Outcome: not yet, or not at all; with several events each is then tried alone
         """
-        raise NotImplementedError
+        return self._post_groups({group: rows})[group]
 
     @api.model
     def _post_groups(self, groups):
@@ -120,6 +120,22 @@ class MachineHandler(models.AbstractModel):
         """
         # sudo: postings are the poster's alone
         return self.env["mrp.machine.posting"].sudo().create(self._posting_values(rows, summary, document, **values))
+
+    @api.model
+    def _postings(self, values, late):
+        """Write down the effects of several groups, and that events which came too early had theirs with them.
+
+        :param dict values: ``{group: values as of _posting_values}``
+        :param dict late: ``{group: the mrp.machine.event.posting of such events}``, of some of the groups
+        :return: ``{group: mrp.machine.posting}``
+        """
+        # sudo: postings are the poster's alone
+        postings = self.env["mrp.machine.posting"].sudo().create(list(values.values()))
+        made = dict(zip(values, postings, strict=True))
+        for group, effects in late.items():
+            posting = made[group]
+            effects.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
+        return made
 
     @api.model
     def _posting_values(self, rows, summary, document=None, **values):

@@ -42,10 +42,6 @@ class MachineHandlerAlarm(models.AbstractModel):
         return self._code(row.event_id)
 
     @api.model
-    def _post(self, group, rows):
-        return self._post_groups({group: rows})[group]
-
-    @api.model
     def _post_groups(self, groups):
         # sudo: alarms are written by nobody; their events do
         alarms = self.env["mrp.machine.alarm"].sudo()
@@ -69,13 +65,7 @@ class MachineHandlerAlarm(models.AbstractModel):
                 continue
             words = self._words(touched[-1], raised, cleared + len(late.get(code, ())))
             values[code] = self._posting_values(groups[code], words, touched[-1])
-        # sudo: postings are the poster's alone
-        postings = self.env["mrp.machine.posting"].sudo().create(list(values.values()))
-        made.update(zip(values, postings, strict=True))
-        for code, effects in late.items():
-            posting = made[code]
-            effects.write({"state": "posted", "reason": False, "message": posting.summary, "posting_id": posting.id})
-        return made
+        return made | self._postings(values, late)
 
     @api.model
     def _tell(self, machine, code, events, alarm, later, begun):

@@ -94,15 +94,24 @@ class MachineHandlerProductionCount(models.AbstractModel):
             row = rows.browse(number)
             ends = [end for end in (row.date_end, rows._next_start(machine, row.date_start)) if end]
             span = row.date_start, min(ends, default=None)
-        elif how == NAMED and not rows.search_count(
-            [("machine_id", "=", machine.id), ("production_id", "=", production.id), ("lot_id.name", "=", told)],
-            limit=1,
-        ):
+        elif how == NAMED and not self._rows_of_lot(machine, production, told):
             span = None, None  # a lot that is new, whenever its pieces were made
         else:
             return found
         before.update(of=(production, told), found=found, span=span)
         return found
+
+    @api.model
+    def _rows_of_lot(self, machine, production, name):
+        """Return when a machine made pieces of an order of the lot of a name, the latest first."""
+        # sudo: the rows are the poster's own
+        return (
+            self.env["mrp.machine.lot"]
+            .sudo()
+            .search(
+                [("machine_id", "=", machine.id), ("production_id", "=", production.id), ("lot_id.name", "=", name)]
+            )
+        )
 
     @api.model
     def _lot_of(self, machine, production, event):
@@ -111,8 +120,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         # sudo: the rows are the poster's own
         rows = self.env["mrp.machine.lot"].sudo()
         if (name := str(data.get("lot") or "").strip()) and machine.lot_source == "machine":
-            here = [("machine_id", "=", machine.id), ("production_id", "=", production.id), ("lot_id.name", "=", name)]
-            known = rows.search(here)
+            known = self._rows_of_lot(machine, production, name)
             near = known.filtered(lambda row: row.date_start <= moment)[:1] or known[-1:]
             # What is told of scrap may be of a lot that is not worked on any more.
             if near and (event.type == "quality.scrap" or near == rows._at(machine, moment)):
