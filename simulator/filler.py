@@ -27,6 +27,7 @@ import contextlib
 import random
 
 from .faults import FAULTS
+from .interruptions import Interruptions
 from .opcua_machine import OpcUaMachine
 
 NAMESPACE = "urn:mmc:simulator:filler"
@@ -110,7 +111,7 @@ class Filler(OpcUaMachine):
         self._random = random.Random(seed)
         self._work = None
         self._plays = set()
-        self._interruptions = asyncio.Queue()
+        self._interruptions = Interruptions()
 
     # Life
 
@@ -133,7 +134,7 @@ class Filler(OpcUaMachine):
         await self._pass_through(STARTING)
         while True:
             await self._say(StateCurrent=EXECUTE, CurMachSpeed=self.rate, StopReason=0)
-            interruption = await self._interrupted_within(60 / self.rate * self._random.uniform(0.95, 1.05))
+            interruption = await self._interruptions.within(60 / self.rate * self._random.uniform(0.95, 1.05))
             if interruption is None:
                 await self.fill()
                 interruption = self._mishap()
@@ -149,12 +150,6 @@ class Filler(OpcUaMachine):
         ):
             if every and self._random.random() < 1 / every:
                 return what, {"seconds": self._random.uniform(shortest, longest)}
-        return None
-
-    async def _interrupted_within(self, seconds):
-        """Return what interrupts the work within so many seconds, or None."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            return await asyncio.wait_for(self._interruptions.get(), seconds)
         return None
 
     async def fill(self):

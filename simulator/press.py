@@ -34,6 +34,7 @@ import random
 import struct
 
 from .faults import FAULTS, FaultProxy
+from .interruptions import Interruptions
 
 #: PackML StateCurrent, numbers of OPC 30050
 STOPPED, STARTING, IDLE, EXECUTE, ABORTED, CLEARING, RESETTING = 2, 3, 4, 6, 9, 1, 15
@@ -114,7 +115,7 @@ class Press:
         self._server = None
         self._work = None
         self._beside = set()
-        self._interruptions = asyncio.Queue()
+        self._interruptions = Interruptions()
 
     # Life
 
@@ -140,7 +141,7 @@ class Press:
         await self._pass_through(STARTING)
         while True:
             self.state = EXECUTE
-            interruption = await self._interrupted_within(self._next_cycle())
+            interruption = await self._interruptions.within(self._next_cycle())
             if interruption is None:
                 self.stroke()
                 if self.jam_every and self._random.random() < 1 / self.jam_every:
@@ -151,12 +152,6 @@ class Press:
 
     def _next_cycle(self):
         return self.cycle * self._random.uniform(0.95, 1.05)
-
-    async def _interrupted_within(self, seconds):
-        """Return what interrupts the work within so many seconds, or None."""
-        with contextlib.suppress(asyncio.TimeoutError):
-            return await asyncio.wait_for(self._interruptions.get(), seconds)
-        return None
 
     async def _pass_through(self, *states):
         for state in states:

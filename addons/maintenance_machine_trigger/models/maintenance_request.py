@@ -355,10 +355,9 @@ class MaintenanceRequest(models.Model):
         """Open the events that raised and cleared the fault of this request."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("mrp_machine_connect.mrp_machine_event_action")
-        action["domain"] = [
-            ("posting_ids.posting_id.res_model", "=", self._name),
-            ("posting_ids.posting_id.res_id", "=", self.id),
-        ]
+        # Of one posting: an event that made another request may have made an alarm of this number.
+        of_this = [("res_model", "=", self._name), ("res_id", "=", self.id)]
+        action["domain"] = [("posting_ids.posting_id", "any", of_this)]
         action["context"] = {}
         return action
 

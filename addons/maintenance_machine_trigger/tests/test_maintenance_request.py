@@ -42,6 +42,17 @@ class TestMaintenanceRequest(MaintenanceTriggerCommon):
         found = self.env["mrp.machine.event"].search(request.action_machine_events()["domain"])
         self.assertEqual(found, events.sorted(lambda event: -event.occurred_us))
 
+    def test_events_whose_other_effects_have_its_number_are_not_its_own(self):
+        first = self.raise_and_post(self.alarm(100), self.clear(130))
+        self.requests().stage_id = self.repaired
+        second = self.raise_and_post(self.alarm(200, code="J02"), self.clear(230, code="J02"))
+        request = self.requests()[-1]
+        # The first alarm, as it may well be, has the number of the second request.
+        self.rows(first, "alarm").posting_id.res_id = request.id
+
+        found = self.env["mrp.machine.event"].search(request.action_machine_events()["domain"])
+        self.assertEqual(set(found.ids), set(second.ids))
+
     def test_a_fault_that_cleared_before_its_raise_was_heard_of_does_not_stand_for_ever(self):
         cleared = self.raise_and_post(self.clear(200), self.clear(50), self.clear(210, code="J02"))
         self.assertEqual(self.maintenance_states(cleared), ["ignored"] * 3)

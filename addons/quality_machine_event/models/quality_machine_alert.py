@@ -309,9 +309,8 @@ class QualityMachineAlert(models.Model):
         """Open the events whose rejects are counted here."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("mrp_machine_connect.mrp_machine_event_action")
-        action["domain"] = [
-            ("posting_ids.posting_id.res_model", "=", self._name),
-            ("posting_ids.posting_id.res_id", "=", self.id),
-        ]
+        # Of one posting: an event whose rejects count elsewhere may have a lot or an alarm of this number.
+        of_this = [("res_model", "=", self._name), ("res_id", "=", self.id)]
+        action["domain"] = [("posting_ids.posting_id", "any", of_this)]
         action["context"] = {}
         return action

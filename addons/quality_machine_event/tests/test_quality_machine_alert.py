@@ -120,6 +120,14 @@ class TestQualityMachineAlert(MachineConnectCommon):
         found = self.env["mrp.machine.event"].search(alert.action_events()["domain"])
         self.assertEqual(set(found.ids), set(events.ids))
 
+        # An effect of another kind, as it may well be, has the number of this alert.
+        posting = self.rows(events, "quality_alert").posting_id
+        other = posting.copy({"res_id": 0})
+        self.rows(events[:1], "quality_alert").posting_id = other
+        self.rows(events[:1], "production_count").posting_id.res_id = alert.id
+        found = self.env["mrp.machine.event"].search(alert.action_events()["domain"])
+        self.assertEqual(found, events[1:])
+
     def test_the_lot_of_the_order_is_taken_over(self):
         self.product.tracking = "lot"
         lot = self.env["stock.lot"].create({"name": "L1", "product_id": self.product.id})
