@@ -12,6 +12,7 @@ from odoo import api, fields, models
 
 from ..quantities import number_text
 from .mrp_machine_counting import REJECT_BOOKINGS
+from .mrp_production_beat import KEEP_OPEN
 from .mrp_workorder import CLOSED
 
 
@@ -362,15 +363,23 @@ class MrpProduction(models.Model):
             if move.quantity and (pick or not move.manual_consumption):
                 move.picked = True
 
-    def _enter_stock(self):
-        """Leave enough of each component to be used for what the order is still to make, before a part is posted."""
-        if self.machine_reject_booking == "net":
-            for move in self.move_raw_ids.filtered(lambda move: move.state not in CLOSED and move.product_uom_qty):
-                whole = move._due_for(max(self.product_qty, self.qty_producing))
-                if move.product_uom.compare(move.product_uom_qty, whole) < 0:
-                    # What is picked for it is in stock: nothing is to be procured.
-                    move.with_context(no_procurement=True, do_not_unreserve=True).product_uom_qty = whole
-        return super()._enter_stock()
+    def _post_inventory(self, cancel_backorder=False):
+        """Leave enough of each component to be used for what an order is still to make, when a part of it is posted.
+
+        Once that part is laid out and no earlier: of what is demanded MRP reckons what the part takes.
+        """
+        if self.env.context.get(KEEP_OPEN):
+            self.filtered(lambda order: order.machine_reject_booking == "net")._demand_for_rejects()
+        return super()._post_inventory(cancel_backorder)
+
+    def _demand_for_rejects(self):
+        """Demand so much of each component as the rejects by now take as well."""
+        for move in self.move_raw_ids.filtered(lambda move: move.state not in CLOSED and move.product_uom_qty):
+            order = move.raw_material_production_id
+            whole = move._due_for(max(order.product_qty, order.qty_producing))
+            if move.product_uom.compare(move.product_uom_qty, whole) < 0:
+                # What is picked for it is in stock: nothing is to be procured.
+                move.with_context(no_procurement=True, do_not_unreserve=True).product_uom_qty = whole
 
     def _quantity_beside(self, moves, before, after):
         """Return what belongs to a finished quantity with the rejects, where they are no part of it."""

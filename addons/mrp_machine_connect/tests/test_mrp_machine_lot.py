@@ -85,6 +85,17 @@ class TestMachineLot(LotCommon):
         self.assertEqual(self.made_of("A"), {"Sheet": 60, "Rivet": 240})
         self.assertEqual(self.made_of("B"), {"Sheet": 40, "Rivet": 160})
 
+    def test_net_each_lot_takes_the_components_of_its_own_rejects(self):
+        self.machine.reject_booking = "net"
+        self.told(self.lot_changed("A", 10), self.count(60, 60), self.count(10, 70, kind="reject"))
+        self.told(self.lot_changed("B", 100), self.count(40, 120, before=60))
+        self.assertEqual(self.made_of("A"), {"Sheet": 70, "Rivet": 280})
+        self.close(self.order)
+
+        self.assertEqual(self.per_lot(), {"A": 60, "B": 40})
+        self.assertEqual(self.made_of("B"), {"Sheet": 40, "Rivet": 160})
+        self.assertEqual(self.in_stock(self.component_a), 10_000 - 110)
+
     def test_a_lot_change_within_one_delivery_breaks_the_fold(self):
         self.told(
             self.lot_changed("A", 10),
