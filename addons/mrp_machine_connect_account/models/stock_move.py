@@ -74,7 +74,12 @@ class StockMove(models.Model):
         for move in known:
             if move.production_id and move.product_id.cost_method != "standard":
                 move._price_anew()
-        result = super()._set_value(correction_quantity)
+        # Odoo multiplies the value that a move had: of what was corrected to nothing that would be nothing for ever.
+        anew = self.filtered(
+            lambda move: correction_quantity and move in known and move._was_nothing(correction_quantity)
+        )
+        result = super(StockMove, self - anew)._set_value(correction_quantity)
+        super(StockMove, anew)._set_value()
         if known:
             moves = self.browse([move.id for move in known])
             if {BOOKS, MENDING} & self.env.context.keys():  # what a person corrects is left to Odoo's closing
@@ -85,7 +90,12 @@ class StockMove(models.Model):
 
     def _is_corrected_by_machine(self):
         """Return whether this move has its value already, and either its time or what changes it now is a machine's."""
-        return self.state == "done" and self.value and (self.is_machine_dated or BOOKS in self.env.context)
+        # It gets a machine's time once it has its value, be that nothing.
+        return self.state == "done" and (self.is_machine_dated or (self.value and BOOKS in self.env.context))
+
+    def _was_nothing(self, correction_quantity):
+        """Return whether this move took nothing out of stock before a correction of its quantity."""
+        return self._is_out() and self.product_uom.is_zero(self.quantity - correction_quantity)
 
     def _value_in_order(self, corrected=False):
         """Value again what machines took after these moves, and what was made of it.

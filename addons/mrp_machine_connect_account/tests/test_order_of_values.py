@@ -116,6 +116,25 @@ class TestOrderOfValues(MachineAccountCommon):
                 self.assertAlmostEqual(self.product.total_value, 210 + 200 + last + 240, 2)
                 self.assertAlmostEqual(self.sheet.total_value, 500 + 1200 - 410 - last, 2)
 
+    def test_what_was_corrected_to_nothing_is_worth_the_same_when_it_is_as_much_again(self):
+        # 100 sheets at 1.00 were there at that time, whichever way they are valued; those at 3.00 came later.
+        for method in ("standard", "average", "fifo"):
+            with self.subTest(method=method), self.undone():
+                self.sheet.standard_price = 1.0
+                self.use("average")
+                self.use(method, products=self.sheet)
+                self.receive_sheets(100, 1.0, minute=0)
+                order = self.new_order(200)
+                self.put_in_stock(order, 100, minute=60)
+                self.receive_sheets(100, 3.0, minute=120)
+                used = self.made(order).valued_component_ids
+                used.quantity = 0
+                self.assertEqual((used.value, self.made(order).value), (0, 0))
+
+                used.quantity = 100
+
+                self.assertEqual((used.value, self.made(order).value), (100, 100))
+
     def test_what_was_made_of_it_follows_through_all_levels(self):
         self.use("fifo")
         self.use("fifo", products=self.sheet)
