@@ -139,7 +139,7 @@ class MrpProduction(models.Model):
     def _lay_out(self):
         components = super()._lay_out()
         self._book_consumption()
-        if words := self._lay_out_component_lots():
+        if words := self._lay_out_component_lots(is_part=True):
             raise UserError(words)
         return components
 
@@ -159,11 +159,13 @@ class MrpProduction(models.Model):
         earlier = self.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
         return super(MrpProduction, self.with_context(**{EARLIER: earlier.ids}))._post_inventory(cancel_backorder)
 
-    def _lay_out_component_lots(self):
+    def _lay_out_component_lots(self, is_part=False):
         """Lay out what is to be posted of tracked components by the lots that were on the machines.
 
         What a person entered stays. Where no machine knows of any lot of a component, Odoo's own reservation holds.
 
+        :param bool is_part: the order goes on, and what is to be posted is of its first pieces; a step that takes the
+            component may be ahead of them
         :return: why it cannot be, in words, or None
         """
         self.ensure_one()
@@ -177,8 +179,11 @@ class MrpProduction(models.Model):
             if not due:
                 continue
             posted = sum(moves.filtered(lambda move: move.state == "done").mapped("quantity"))
+            # What machines said was used is that of all pieces by now.
+            is_ahead = not is_part or any(moves.mapped("machine_quantity"))
+            made = moves._made() if is_ahead else moves._pieces_used_for(self.qty_producing)
             shares, words = moves._component_lots(
-                posted + sum(due.values()), moves._made(), machines, self._told_of(moves, told)
+                posted + sum(due.values()), made, machines, self._told_of(moves, told)
             )
             if words:
                 return words

@@ -112,6 +112,28 @@ class TestMaterial(MaterialCommon):
         for line in self.raw(self.coil).filtered(lambda move: move.state == "done").move_line_ids:
             self.assertEqual(len(line.produce_line_ids), 1)
 
+    def test_a_part_takes_its_own_lots_where_the_step_that_takes_them_is_ahead(self):
+        bom = self.coil_bom.copy()
+        bom.operation_ids = [
+            Command.create({"name": name, "workcenter_id": machine.workcenter_id.id})
+            for name, machine in (("Press", self.machine), ("Pack", self.idle_machine))
+        ]
+        bom.bom_line_ids.filtered(lambda line: line.product_id == self.coil).operation_id = bom.operation_ids[0]
+        order = self.make_order(400, bom=bom)
+        press, pack = order.workorder_ids
+        self.load(order, workorder=press, seconds=3000)
+        self.load(order, machine=self.idle_machine, workorder=pack, seconds=3000)
+        self.idle_machine.write({"stock_beat": "pieces", "beat_pieces": 50})
+        self.told(self.loaded("C1", 3000), self.count_from(0, 50, 3060))
+        self.told(self.loaded("C2", 3100), self.count_from(50, 30, 3160))
+        self.told(self.count_from(0, 50, 3170), machine=self.idle_machine)
+
+        self.assertEqual(self.lots_used(order), {"C1": 100})
+
+        self.told(self.count_from(50, 30, 3260), machine=self.idle_machine)
+        self.close(order)
+        self.assertEqual(self.lots_used(order), {"C1": 100, "C2": 60})
+
     def test_without_a_lot_nothing_enters_stock_and_words_say_so(self):
         self.machine.write({"stock_beat": "pieces", "beat_pieces": 100})
         self.told(self.count_from(0, 40, 1060), self.loaded("C1", 1100), self.count_from(40, 60, 1160))
