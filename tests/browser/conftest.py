@@ -11,8 +11,9 @@ from devtools import odoo_process, postgres, runner, template
 from devtools.environment import LOGS, safe_name
 from tests.integration import processes
 
+from .pages import DESKTOP
+
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-DESKTOP = {"width": 1366, "height": 900}
 PATIENCE_MS = 60_000  # the first page after a change of our code waits for its assets
 
 UPDATE_APPS = "env['ir.module.module'].update_list(); env.cr.commit()\n"
@@ -35,8 +36,13 @@ def odoo_server():
     with _database(template.ours(), f"browser_{os.getpid()}") as name:
         template.update(postgres.FAST, name, log=f"update-{name}")
         template.arm(postgres.FAST, name, "Tests: its machines are simulated.")
-        # Odoo's bot greets whoever comes first, in a window that lies on a phone's page.
-        postgres.FAST.query(name, "UPDATE res_users SET odoobot_state = 'disabled'")
+        # Odoo's bot greets whoever comes first, in a window that lies on a phone's page; also those whom a test makes.
+        postgres.FAST.query(
+            name,
+            """UPDATE res_users SET odoobot_state = 'disabled';
+               INSERT INTO ir_default (field_id, json_value)
+               SELECT id, '"disabled"' FROM ir_model_fields WHERE model = 'res.users' AND name = 'odoobot_state'""",
+        )
         yield from _serve(name)
 
 

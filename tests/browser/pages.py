@@ -5,7 +5,10 @@ import time
 
 from playwright.sync_api import expect
 
+DESKTOP = {"width": 1366, "height": 900}
 PHONE = {"width": 390, "height": 844}
+#: What a page is opened with, by what a person sits or stands at.
+SIZES = {"desktop": {"viewport": DESKTOP}, "phone": {"viewport": PHONE, "is_mobile": True, "has_touch": True}}
 
 #: What holds the content of any view, also of an empty one.
 CONTENT = (
@@ -53,6 +56,17 @@ class Screen:
             [number, view, record],
         )
         return self.settle()
+
+    def pick_up(self, *words):
+        """Open the record whose card or line says all of some words."""
+        shown = self.page.locator(".o_action_manager .o_kanban_record, .o_action_manager .o_data_row")
+        for each in words:
+            shown = shown.filter(has_text=each)
+        one = shown.first
+        cell = one.locator("td.o_data_cell:not(.o_list_button)").first
+        (cell if cell.count() else one).click()
+        self.page.wait_for_selector(".o_form_renderer")
+        return self.quiet()
 
     def app(self, name):
         """Open an app from the list of apps."""
@@ -142,24 +156,38 @@ class Screen:
     def press(self, name):
         """Press a button by the method it calls."""
         button = f'button[name="{name}"]:visible, a[name="{name}"]:visible'
-        # Those above a form, where the window is too narrow for all of them.
-        more = self.inside().locator(".o_button_more:visible")
-        if more.count() and not self.inside().locator(button).count():
-            more.first.click()
-            self.page.locator(button).first.click()
-            return self.quiet()
-        folded = self.inside().locator(".o_statusbar_buttons .o-dropdown")
-        if folded.count() and not self.inside().locator(button).count():
-            folded.first.click()
-            self.page.locator(".o-dropdown--menu").locator(button).first.click()
-        else:
+        if self.inside().locator(button).count():
             self.inside().locator(button).first.click()
+            return self.quiet()
+        # Where the window is too narrow for all: those of the form behind one button, those above it behind another.
+        for folded in (".o_statusbar_buttons .o-dropdown:visible", ".o_button_more:visible"):
+            opener = self.inside().locator(folded)
+            if opener.count():
+                opener.first.click()
+                menu = self.page.locator(".o-dropdown--menu, .o_bottom_sheet").last
+                menu.wait_for()
+                if menu.locator(button).count():
+                    menu.locator(button).first.click()
+                    return self.quiet()
+                self.page.keyboard.press("Escape")
+                menu.wait_for(state="detached")
+        self.inside().locator(button).first.click()  # it may come yet
         return self.quiet()
 
     def tab(self, name):
         """Turn to a page of the form."""
         self.inside().locator(f'.o_notebook_headers a[name="{name}"]').click()
         return self
+
+    def stage(self, name):
+        """Move the record on to a stage, by the bar above the form or, where there is no room for it, by its list."""
+        bar = self.inside().locator(".o_statusbar_status")
+        if not bar.get_by_role("radio", name=name, exact=True).locator("visible=true").count():
+            bar.locator(".dropdown-toggle:visible").last.click()
+            self.page.locator(".o-dropdown--menu").get_by_text(name, exact=True).click()
+        else:
+            bar.get_by_role("radio", name=name, exact=True).locator("visible=true").click()
+        return self.quiet()
 
     def save(self):
         """Save the form, where there is anything to save."""
@@ -203,6 +231,11 @@ class Screen:
         for crash in self.page.locator(".o_error_dialog").all():  # a refusal in words is one too
             words = crash.inner_text()
             assert not re.search("Oops|Traceback|Server Error|technical details", words), f"a crash: {words[:3000]}"
+        return self
+
+    def fits(self):
+        """Fail if one has to scroll sideways."""
+        assert (wide := self.overflows()) <= 0, f"{wide} px wider than the window"
         return self
 
     def overflows(self):

@@ -20,8 +20,8 @@ from devtools import runner
 from devtools.environment import ADDONS, HOME
 
 from . import stage
-from .conftest import CHROMIUM_ARGUMENTS, DESKTOP, log_in
-from .pages import DIALOG, PHONE, Screen
+from .conftest import CHROMIUM_ARGUMENTS, log_in
+from .pages import DIALOG, SIZES, Screen
 
 FOLDER = HOME / "screenshots"
 DESCRIPTION = ADDONS / "mrp_machine_connect" / "static" / "description"
@@ -639,15 +639,15 @@ def take(browser, url, size, names, height=None):
     :param int height: of the window, for what lies further down; None for the usual one
     """
     failed = []
-    viewport, options = {"desktop": (DESKTOP, {}), "phone": (PHONE, {"is_mobile": True, "has_touch": True})}[size]
+    options = dict(SIZES[size])
     if height:
-        viewport = {**viewport, "height": height}
+        options["viewport"] = {**options["viewport"], "height": height}
     contexts = {}
     for name in names:
         function = SHOTS[name]
         login = stage.NEWCOMER if function.__name__.startswith("_empty") else "admin"
         if login not in contexts:
-            context = browser.new_context(base_url=url, viewport=viewport, locale="en-US", **options)
+            context = browser.new_context(base_url=url, locale="en-US", **options)
             page = context.new_page()
             page.set_default_timeout(20_000)
             page.on("pageerror", lambda error: print(f"    page error: {error}", flush=True))

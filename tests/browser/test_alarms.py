@@ -1,13 +1,13 @@
-"""An operator acknowledges an alarm on a phone; a supervisor shelves one; a manager sets up what counts as wrong."""
+"""An operator acknowledges an alarm at a desk and on a phone; a supervisor shelves one; a manager sets up what counts as wrong."""
 
 import pytest
 
 from devtools import postgres
 from tests.integration import processes
 
-from .pages import DIALOG, PHONE, Screen
+from .pages import DIALOG, SIZES, Screen
 
-#: Two alarms on a machine of their own, and a person of each role whose password is the login.
+#: Three alarms on a machine of their own, and a person of each role whose password is the login.
 STAGE = """
 from datetime import datetime, timezone
 
@@ -22,6 +22,7 @@ machine = env["mrp.machine"].create({"name": "Lathe", "code": "alarm-lathe", "la
 now = datetime.now(timezone.utc)
 events = [
     Event("alarm.raised", now, now, {"code": "270", "text": "Door open", "severity": 700}),
+    Event("alarm.raised", now, now, {"code": "271", "text": "Door not locked", "severity": 700}),
     Event("alarm.raised", now, now, {"code": "284", "text": "Spindle not oriented", "level": "warning"}),
 ]
 batch = (machine, machine._stream(), {}, machine.mapping_version, events)
@@ -34,7 +35,7 @@ result = {alarm.code: alarm.id for alarm in env["mrp.machine.alarm"].search([("m
 
 @pytest.fixture(scope="module")
 def alarms(odoo_server):
-    """The ids of two alarms by their codes."""
+    """The ids of the alarms by their codes."""
     return processes.OdooShell(postgres.FAST, odoo_server.database)(STAGE)
 
 
@@ -42,19 +43,20 @@ def state(screen, number):
     return screen.call("mrp.machine.alarm", "read", [number], ["state"])[0]["state"]
 
 
-def test_an_operator_acknowledges_on_a_phone(alarms, odoo_server, open_page):
-    options = {"viewport": PHONE, "is_mobile": True, "has_touch": True}
-    screen = Screen(open_page(odoo_server, login="alarm-operator", **options))
-    screen.open("machine-alarms").expect("Door open")
-    assert (wide := screen.overflows()) <= 0, f"{wide} px wider than the window"
-    card = screen.page.locator(".o_kanban_record").filter(has_text="Door open")
-    card.locator('button[name="action_acknowledge"]').click()
-    screen.wait_until(lambda: state(screen, alarms["270"]) == "ack_active", "it is acknowledged")
+@pytest.mark.parametrize("size", SIZES)
+def test_an_operator_acknowledges(alarms, odoo_server, open_page, size):
+    screen = Screen(open_page(odoo_server, login="alarm-operator", **SIZES[size]))
+    code, text = {"phone": ("270", "Door open"), "desktop": ("271", "Door not locked")}[size]
+    screen.open("machine-alarms").expect(text).fits()
+    line = screen.page.locator(".o_kanban_record, .o_data_row").filter(has_text=text)
+    line.locator('button[name="action_acknowledge"]').click()
+    screen.wait_until(lambda: state(screen, alarms[code]) == "ack_active", "it is acknowledged")
     screen.quiet()
-    assert not card.locator('button[name="action_acknowledge"]').count()
+    assert not line.locator('button[name="action_acknowledge"]').count()
+    [alarm] = screen.call("mrp.machine.alarm", "read", [alarms[code]], ["acknowledged_by_id"])
+    assert alarm["acknowledged_by_id"][1] == "Alarm operator"
     # What is a supervisor's or a manager's is not shown.
-    screen.record("machine-alarms", alarms["284"])
-    assert (wide := screen.overflows()) <= 0, f"{wide} px wider than the window"
+    screen.record("machine-alarms", alarms["284"]).fits()
     assert not screen.page.locator('button[name="action_shelve"], button[name="action_out_of_service"]').count()
 
 

@@ -6,11 +6,8 @@ from devtools import postgres
 from devtools.environment import free_port
 from tests.integration import processes
 
-from .conftest import DESKTOP
-from .pages import DIALOG, PHONE, Screen
+from .pages import DIALOG, SIZES, Screen
 from .stage import DAY_CODE, NEWCOMER, NEWCOMER_CODE
-
-SIZES = {"desktop": {"viewport": DESKTOP}, "phone": {"viewport": PHONE, "is_mobile": True, "has_touch": True}}
 
 
 @pytest.fixture(scope="session")

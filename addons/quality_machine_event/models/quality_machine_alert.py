@@ -62,7 +62,7 @@ class QualityMachineAlert(models.Model):
         default="new",
         copy=False,
         tracking=True,
-        group_expand=True,
+        group_expand="_expand_states",
     )
     priority = fields.Selection(
         [("0", "Low"), ("1", "Medium"), ("2", "High"), ("3", "Critical")], string="Severity", default="1", tracking=True
@@ -93,6 +93,11 @@ class QualityMachineAlert(models.Model):
         "(machine_id, COALESCE(production_id, 0)) WHERE origin = 'machine' AND state <> 'done'",
         "The rejects of this machine and order are counted on an open alert already. Finish that one, or go on there.",
     )
+
+    @api.model
+    def _expand_states(self, states, domain):
+        """Return the columns of the desk: each stage of the work; what is below its limit only while there is some."""
+        return [state for state, _label in self._fields["state"].selection if state != "watch" or state in states]
 
     @api.depends("production_id")
     def _compute_product_id(self):

@@ -379,3 +379,15 @@ class TestQualityMachineAlert(MachineConnectCommon):
 
         self.assertEqual(self.rows(events, "quality_alert").reason, "uninstalled")
         self.assertEqual(self.states(events), ["waiting"])
+
+    def test_the_desk_has_a_column_for_what_is_below_its_limit_only_while_there_is_some(self):
+        alerts = self.env["quality.machine.alert"]
+        alerts.search([]).unlink()
+
+        def columns():
+            desk = alerts.with_context(read_group_expand=True)
+            return [group["state"] for group in desk.formatted_read_group([], ["state"], ["__count"])]
+
+        self.assertEqual(columns(), ["new", "in_progress", "done"])
+        alerts.create({"machine_id": self.machine.id, "state": "watch"})
+        self.assertEqual(columns(), ["watch", "new", "in_progress", "done"])
