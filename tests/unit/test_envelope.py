@@ -502,6 +502,27 @@ def test_whatever_an_event_says_it_is_taken_or_rejected_and_can_be_stored(attrib
         assert clean_json(result.params) == result.params
 
 
+@calm
+@given(
+    st.dictionaries(st.sampled_from([*said(), "recordedtime", "epoch", "quality", "rawstatus"]), anything, max_size=2),
+    st.dictionaries(st.sampled_from(["kind", "delta", "total_after", "unit", "window", "raw"]), anything, max_size=2),
+    st.permutations(list(said())),
+)
+def test_it_is_the_same_whether_it_is_seen_at_one_look_or_piece_by_piece(attributes, data, order):
+    """An attribute that is null is not there, and has every piece looked at by itself."""
+    event = {**said(), "data": {**said()["data"], **data}, **attributes}
+    event = {name: event[name] for name in [*order, *attributes]}
+
+    at_one_look, piece_by_piece = parse_any(event), parse_any({**event, "nothing": None})
+
+    assert at_one_look == piece_by_piece
+
+
+def parse_any(event):
+    (result,) = parse(json.dumps([event]).encode(), BATCH)
+    return result
+
+
 # ------------------------------------------------------------------------------------------------- our own events
 
 

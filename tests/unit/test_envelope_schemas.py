@@ -7,7 +7,7 @@ import tracemalloc
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
@@ -140,6 +140,52 @@ def test_check_and_schema_take_and_refuse_the_same_for_the_same_place(case):
     assert (wrong is None) == (not places), wrong
     # A key that is too long is named itself; the library names the object that holds it.
     assert wrong is None or wrong[1] in places or (wrong[0] == "too_long" and wrong[1].rpartition("/")[0] in places)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(WIRE).flatmap(lambda wire: st.tuples(st.just(wire), data_of(wire))))
+def test_what_is_checked_and_written_at_once_is_well_and_written_as_json_is(case):
+    wire, data = case
+    accepted = accepted_types()[wire]
+    written = accepted.write(data)
+    event("written" if written else "left to be looked at")
+
+    if written is not None:
+        assert accepted.check(data) is None
+        assert written == json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("wire", "data"),
+    [
+        ("mmc.production.count.v1", {"kind": "good", "delta": 1, "total_before": 0, "total_after": 2**64 - 1}),
+        ("mmc.meter.reading.v1", {"unit": "KWH", "value": 12.25}),
+        ("mmc.alarm.raised.v1", {"code": 'E"1\\', "text": "Öl\n\x01 ÷\u2028\x7f𝄞"}),
+    ],
+)
+def test_what_senders_say_most_is_written_at_once(wire, data):
+    accepted = accepted_types()[wire]
+
+    assert accepted.write(data) == json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"kind": "good"},
+        {"kind": "good", "delta": True},
+        {"kind": "good", "delta": float("nan")},
+        {"kind": "good", "delta": float("inf")},
+        {"kind": "bad", "delta": 1},
+        {"kind": "good", "delta": 1, "total_after": "17"},
+        {"kind": "good", "delta": 1, "total_after": None},
+        {"kind": "good", "delta": 1, "total_after": 2**64},
+        {"kind": "good", "delta": 1, "unit": ""},
+        {"kind": "good", "delta": 1, "colour": "red"},
+    ],
+)
+def test_what_is_wrong_or_must_be_changed_or_told_is_not_written_at_once(data):
+    assert accepted_types()["mmc.production.count.v1"].write(data) is None
 
 
 def test_the_check_of_each_key_is_that_of_its_schema():

@@ -19,6 +19,8 @@ class MachineEventsController(DoorController):
         parsed = source.env["mrp.machine.source.translation"]._read_events(source, body, *content)
         parsed = source.env["mrp.machine.pressure"]._admit(source, parsed)
         answer = source.env["mrp.machine.intake"]._take(source, parsed)
-        refused = Counter(result["reason"] for result in answer["results"] if result["status"] == "rejected")
-        source.env["mrp.machine.door"]._note_refusals(refused, source.id, request.httprequest.remote_addr)
-        return request.make_json_response(answer), Counter(result["status"] for result in answer["results"])
+        became = Counter([result["status"] for result in answer["results"]])
+        if became["rejected"]:
+            refused = Counter(result["reason"] for result in answer["results"] if result["status"] == "rejected")
+            source.env["mrp.machine.door"]._note_refusals(refused, source.id, request.httprequest.remote_addr)
+        return request.make_json_response(answer), became

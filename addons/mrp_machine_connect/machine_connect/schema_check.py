@@ -5,6 +5,7 @@ sentence about it needs. A keyword that is not understood here is an error when 
 promises what nobody looks at. ``number`` never takes a boolean; a whole number with a fraction of zero is an integer.
 """
 
+import json
 import re
 
 from .body import below
@@ -24,6 +25,8 @@ _KEYWORDS = {
 #: So many orders of an object's keys are kept: more than honest senders have, few enough for those that are not.
 _SHAPES = 16
 _UINT64 = re.compile(r"[0-9]{1,20}")
+#: Keys and words that stand in JSON as they are.
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_]+")
 
 
 class SchemaInvalid(ValueError):
@@ -40,6 +43,28 @@ def compile_schema(schema, documents):
     :raise SchemaInvalid: it holds a keyword that is not understood
     """
     return _Compiler(documents).check(schema)
+
+
+def compile_fits(schema, documents):
+    """Return a function of a dict that returns True where it surely keeps to a schema; else a check is to say what is wrong.
+
+    :param dict schema: of an object
+    :param dict documents: see :func:`compile_schema`
+    """
+    return _Compiler(documents).fits(schema)
+
+
+def compile_writer(schema, documents, write):
+    """Return a function of a dict that returns it as JSON, keys sorted, no spaces, where it surely keeps to a schema.
+
+    What it returns None for may keep to the schema or not. Most data is texts and numbers: checked and written in one
+    expression, they take a third of the time that both need one after the other.
+
+    :param dict schema: of an object
+    :param dict documents: see :func:`compile_schema`
+    :param write: a function of any value that returns it as such JSON
+    """
+    return _Compiler(documents).writer(schema, write)
 
 
 class _Compiler:
@@ -140,8 +165,7 @@ class _Compiler:
             raise SchemaInvalid(f"propertyNames: {schema['propertyNames']}")
         longest = schema["propertyNames"]["maxLength"]
         other = self.check(schema["additionalProperties"])
-        properties = {key: self._resolved(item) for key, item in schema.get("properties", {}).items()}
-        predicates = {}
+        is_well = self.fits(schema)
 
         def says_what(value):
             if len(value) > most:
@@ -157,17 +181,41 @@ class _Compiler:
             return None
 
         def check(value):
-            # A sender's events have the same keys in the same order: whether these keys will do is looked at once.
-            shape = tuple(value)
-            is_well = predicates.get(shape)
-            if is_well is None:
-                # Keys that nobody knows are kept by nobody: what a stranger makes up must not stay in memory.
-                if len(predicates) >= _SHAPES or not known.keys() >= value.keys() >= required or len(shape) > most:
-                    return says_what(value)
-                is_well = predicates[shape] = _predicate([(properties[key], known[key]) for key in shape])
-            return None if is_well(*value.values()) else says_what(value)
+            return None if is_well(value) else says_what(value)
 
         return {dict: check}
+
+    def fits(self, schema):
+        """See :func:`compile_fits`."""
+        return self._by_shape(schema, _predicate)
+
+    def writer(self, schema, write):
+        """See :func:`compile_writer`."""
+        return self._by_shape(schema, lambda looks: _writer(looks, write))
+
+    def _by_shape(self, schema, make):
+        """Return a function of a dict that hands its values to what was made for its keys, or returns None for other keys.
+
+        A sender's events have the same keys in the same order: whether these keys will do is looked at once.
+
+        :param make: a function of ``[(key, schema, check)]`` that returns a function of so many values
+        """
+        known = {key: self.check(item) for key, item in schema.get("properties", {}).items()}
+        properties = {key: self._resolved(item) for key, item in schema.get("properties", {}).items()}
+        required, most = frozenset(schema.get("required", ())), schema["maxProperties"]
+        made = {}
+
+        def of_known_shape(value):
+            shape = tuple(value)
+            act = made.get(shape)
+            if act is None:
+                # Keys that nobody knows are kept by nobody: what a stranger makes up must not stay in memory.
+                if len(made) >= _SHAPES or not known.keys() >= value.keys() >= required or len(shape) > most:
+                    return None
+                act = made[shape] = make([(key, properties[key], known[key]) for key in shape])
+            return act(*value.values())
+
+        return of_known_shape
 
 
 _OF_KIND = {
@@ -198,17 +246,50 @@ def _predicate(looks):
     Most values are texts with a length, one of a few words or numbers in a range. Made into one expression, these are looked
     at without a call, in a quarter of the time: a check is the largest part of what it costs to read an event.
 
-    :param looks: for each value its schema, or None, and its check
+    :param looks: for each value its key, its schema and its check
     """
     terms, names = [], {}
-    for place, (schema, look) in enumerate(looks):
+    for place, (_key, schema, look) in enumerate(looks):
         if schema is True:
             continue
         names[f"look{place}"] = look
-        terms.append(_term(schema or {}, place, names))
+        terms.append(_term(schema, place, names))
+    return _made(looks, " and ".join(terms) or "True", names)
+
+
+def _writer(looks, write):
+    """Return a function of so many values that returns them as one object of JSON, or None where it is not sure of one."""
+    terms, texts, names = [], {}, {"quote": json.encoder.encode_basestring, "write": write}
+    for place, (key, schema, look) in enumerate(looks):
+        if schema is True or not _PLAIN_KEY.fullmatch(key):
+            return lambda *values: None
+        names[f"look{place}"] = look
+        term, texts[key] = _written(schema, place, names)
+        terms.append(term)
+    members = ",".join(f'"{key}":{texts[key]}' for key in sorted(texts))
+    return _made(looks, f"f'{{{{{members}}}}}' if {' and '.join(terms) or 'True'} else None", names)
+
+
+def _made(looks, expression, names):
     arguments = ", ".join(f"v{place}" for place in range(len(looks)))
     # Nothing of it comes from outside: names of ours, numbers and words of our own schemas.
-    return eval(f"lambda {arguments}: {' and '.join(terms) or True}", names)  # noqa: S307
+    return eval(f"lambda {arguments}: {expression}", names)  # noqa: S307
+
+
+def _written(schema, place, names):
+    """Return two expressions for value number ``place``: whether it is surely well, and the part of an f-string that writes it."""
+    value = f"v{place}"
+    kinds = schema.get("type", ())
+    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    if "enum" in schema and all(_PLAIN_KEY.fullmatch(word or "") for word in schema["enum"]):
+        return _term(schema, place, names), f'"{{{value}}}"'
+    if kinds == {"string"}:
+        return _term(schema, place, names), f"{{quote({value})}}"
+    if "number" in kinds and {"minimum", "maximum"} <= schema.keys():
+        # A counter may come as a text or be missing: rare, and not written here. A float's repr is what json writes.
+        is_number = f"({value}.__class__ is int or {value}.__class__ is float)"
+        return f"{is_number} and {schema['minimum']!r} <= {value} <= {schema['maximum']!r}", f"{{{value}!r}}"
+    return f"look{place}({value}) is None", f"{{write({value})}}"
 
 
 def _term(schema, place, names):

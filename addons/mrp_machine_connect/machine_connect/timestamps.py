@@ -23,19 +23,33 @@ def from_timestamp(text):
     >>> from_timestamp("1970-01-01T01:00:00.5+01:00")
     500000
     """
+    digits = text[20:26]
+    if len(text) == 27 and text[19] == "." and text[26] == "Z" and digits.isdecimal() and digits.isascii():
+        us = _utc_second(text[:19]) + int(digits)  # as nearly all say it
+    else:
+        us = _any_form(text)
+    if not FIRST <= us < END:
+        raise ValueError("the moment is not from 1970 to 2099")
+    return us
+
+
+def _any_form(text):
     rest, zone = (text[19:-1], "Z") if text[-1:] in ("Z", "z") else (text[19:-6], text[-6:])
     us = _whole_second(text[:19], zone)
     if rest:
         digits = rest[1:]
         if rest[0] != "." or len(digits) > 9 or not (digits.isascii() and digits.isdecimal()):
             raise ValueError("this is no fraction of a second")
-        us += int(digits) if len(digits) == 6 else int(digits[:6].ljust(6, "0"))
-    if not FIRST <= us < END:
-        raise ValueError("the moment is not from 1970 to 2099")
+        us += int(digits[:6].ljust(6, "0"))
     return us
 
 
 # Events of one batch lie close together, and what is worked out once a second is not worked out for each of them.
+@lru_cache(maxsize=1024)
+def _utc_second(second):
+    return _whole_second(second, "Z")
+
+
 @lru_cache(maxsize=1024)
 def _whole_second(second, zone):
     if not _SECOND.fullmatch(second) or not (zone == "Z" or _OFFSET.fullmatch(zone)):

@@ -1,7 +1,8 @@
 import hmac
 import json
+import math
 import time
-from functools import cache
+from operator import attrgetter
 
 from psycopg2.extras import Json
 
@@ -31,18 +32,23 @@ class _Machine:
 
     :param record: the mrp.machine
     :param dict row: of :meth:`MachineSource._machine_rows`
+    :param int now: in microseconds since 1970-01-01 UTC
     """
 
-    __slots__ = ("company_id", "early", "id", "late", "record")
+    __slots__ = ("company_id", "early", "first", "id", "last", "late", "now", "record")
 
-    def __init__(self, record, row):
-        self.record, self.id, self.company_id = record, row["id"], row["company_id"]
+    def __init__(self, record, row, now):
+        self.record, self.id, self.company_id, self.now = record, row["id"], row["company_id"], now
         self.late = int((row["late_window"] or 0) * 3_600_000_000) or None
         self.early = int((row["early_window"] or 0) * 60_000_000) or None
+        self.first = -math.inf if self.late is None else now - self.late
+        self.last = math.inf if self.early is None else now + self.early
 
-    def doubt(self, behind):
-        """Return why an event waits for a person when its time lies so many microseconds behind ours; else empty."""
-        return clock_doubt(behind, self.late, self.early)
+    def doubt(self, occurred):
+        """Return why an event waits for a person when it happened then, in microseconds since 1970-01-01 UTC; else empty."""
+        if self.first <= occurred <= self.last:
+            return ""
+        return clock_doubt(self.now - occurred, self.late, self.early)
 
 
 class MachineIntake(models.AbstractModel):
@@ -63,9 +69,12 @@ class MachineIntake(models.AbstractModel):
         :return: ``{"results": [one an event, in the order sent], "watermarks": [...]}``
         """
         now = clock.now()
+        moment = microseconds(now)
         codes = {event.machine for event in parsed if event.__class__ is not Rejected}
         records = self.env["mrp.machine"]
-        machines = {row["code"]: _Machine(records.browse(row["id"]), row) for row in source._machine_rows(codes)}
+        machines = {
+            row["code"]: _Machine(records.browse(row["id"]), row, moment) for row in source._machine_rows(codes)
+        }
         results, candidates = {}, []
         refused = self._refused(source, machines)
         for event in parsed:
@@ -74,33 +83,38 @@ class MachineIntake(models.AbstractModel):
             else:
                 candidates.append(event)
         streams = self._lock_streams(source, machines, candidates)
-        stored = self._stored(source, self._maybe_known(streams, candidates))
-        used = self._used_sequences(source, streams, candidates, stored)
-        fresh, moment = [], microseconds(now)
+        known = self._maybe_known(streams, candidates)
+        stored = self._stored(source, known)
+        used = self._used_sequences(source, known, stored)
+        fresh, held = [], {}
         for event in candidates:
             identity = event.stream, event.uid
-            place = event.stream, event.epoch or 0, event.sequence
             if identity in stored:
                 results[event.index] = self._again(event, stored[identity])
-            elif event.sequence is not None and place in used:
-                results[event.index] = self._rejected(event, "sequence_conflict")
-            else:
-                reason = event.held or machines[event.machine].doubt(moment - event.occurred)
-                stored[identity] = event.digest, "held" if reason else "accepted"
+                continue
+            if event.sequence is not None:
+                place = event.stream, event.epoch or 0, event.sequence
+                if place in used:
+                    results[event.index] = self._rejected(event, "sequence_conflict")
+                    continue
                 used.add(place)
-                fresh.append((event, reason))
-        # The same order in all requests: they wait for each other, and never crosswise.
-        fresh.sort(key=lambda item: (item[0].stream, item[0].uid))
-        inserted = self._insert(source, machines, fresh, moment)
-        lost = [event for (event, _reason), row_id in zip(fresh, inserted, strict=True) if row_id is None]
-        if lost:  # another request with the same events was quicker by a moment
+            if reason := event.held or machines[event.machine].doubt(event.occurred):
+                held[event.index] = reason
+            stored[identity] = event.digest, "held" if reason else "accepted"
+            fresh.append(event)
+        # The same order in all requests, by stream and id: they wait for each other, and never crosswise.
+        fresh.sort(key=attrgetter("uid"))
+        fresh.sort(key=attrgetter("stream"))
+        inserted = self._insert(source, machines, fresh, held, moment)
+        if None in inserted:  # another request with the same events was quicker by a moment
+            lost = [event for event, row_id in zip(fresh, inserted, strict=True) if row_id is None]
             quicker = self._stored(source, lost)
             results |= {event.index: self._again(event, quicker[event.stream, event.uid]) for event in lost}
-            fresh = [(event, reason) for event, reason in fresh if event.index not in results]
-        reached = self._note_arrivals(streams, [event for event, _reason in fresh], now)
-        for event, reason in fresh:
-            results[event.index] = self._taken(event, reason, reached)
-        self._show(machines, fresh, now)
+            fresh = [event for event in fresh if event.index not in results]
+        reached = self._note_arrivals(streams, fresh, now)
+        for event in fresh:
+            results[event.index] = self._taken(event, held.get(event.index), reached)
+        self._show(machines, fresh, held, now)
         if fresh:
             self._wake()
         return {
@@ -114,14 +128,18 @@ class MachineIntake(models.AbstractModel):
     @staticmethod
     def _refused(source, machines):
         """Return a function of an event that returns why it is rejected; empty when it is not."""
-        may_deliver = cache(source._may_deliver)
+        reasons = {}
 
         def refused(event):
             if event.__class__ is Rejected:
                 return event.reason
-            if event.machine not in machines:
-                return "machine_unknown"
-            return "" if may_deliver(event.type) else "type_forbidden"
+            kind = event.machine, event.type
+            reason = reasons.get(kind)
+            if reason is None:
+                is_known = event.machine in machines
+                is_allowed = is_known and source._may_deliver(event.type)
+                reason = reasons[kind] = "" if is_allowed else "type_forbidden" if is_known else "machine_unknown"
+            return reason
 
         return refused
 
@@ -171,15 +189,16 @@ class MachineIntake(models.AbstractModel):
             )
         }
 
-    def _used_sequences(self, source, streams, events, stored):
-        """Return those (stream, epoch, sequence) of these events that others have already."""
-        places = set()
-        for event in events:
-            if event.sequence is not None and (event.stream, event.uid) not in stored:
-                _row_id, lowest, highest = streams[event.stream, event.epoch or 0]
-                # Beyond the mark nothing can be: the row of the stream is locked.
-                if lowest is not None and event.sequence <= highest:
-                    places.add((event.stream, event.epoch or 0, event.sequence))
+    def _used_sequences(self, source, events, stored):
+        """Return those (stream, epoch, sequence) of these events that others have already.
+
+        :param events: of :meth:`_maybe_known`: beyond the mark nothing can be, for the row of the stream is locked
+        """
+        places = {
+            (event.stream, event.epoch or 0, event.sequence)
+            for event in events
+            if event.sequence is not None and (event.stream, event.uid) not in stored
+        }
         columns = ("stream", "epoch", "sequence")
         return set(self._look_up("stream, epoch, sequence", source, columns, sorted(places)))
 
@@ -207,21 +226,22 @@ class MachineIntake(models.AbstractModel):
             found += self.env.cr.fetchall()
         return found
 
-    def _insert(self, source, machines, fresh, now):
+    def _insert(self, source, machines, fresh, held, now):
         """Store new events, and return for each its id, or None where somebody else stored it this moment.
 
+        :param dict held: ``{index: reason}`` of those that wait for a person
         :param int now: in microseconds since 1970-01-01 UTC
         """
-        named = {event.machine for event, _reason in fresh if event.signal}
+        named = {event.machine for event in fresh if event.signal}
         signals = {
             (machines[code].id, signal.name): signal.id for code in named for signal in machines[code].record.signal_ids
         }
         heads = {code: log_head(source, machine.id, machine.company_id, now) for code, machine in machines.items()}
         rows = []
-        for event, reason in fresh:
-            machine_id, data, recorded = machines[event.machine].id, event.data, event.recorded
+        for event in fresh:
+            machine_id, data, recorded, code = machines[event.machine].id, event.data, event.recorded, event.machine
             row = log_row(
-                heads[event.machine],
+                heads[code],
                 event.stream,
                 event.uid,
                 event.epoch if event.sequence is None else event.epoch or 0,
@@ -233,7 +253,7 @@ class MachineIntake(models.AbstractModel):
                 event.content if data else "",
                 event.quality,
                 event.digest,
-                reason,
+                held.get(event.index),
                 signals.get((machine_id, event.signal)) if named else None,
                 event.status,
                 event.mapping_version or None,
@@ -291,15 +311,14 @@ class MachineIntake(models.AbstractModel):
             )
         return missing
 
-    def _show(self, machines, fresh, now):
+    def _show(self, machines, fresh, held, now):
         """Bring the machines' hot rows up to date with what came."""
-        heard, latest, changes = set(), {}, {}
-        for event, reason in fresh:
-            code = event.machine
-            heard.add(code)
-            if reason:
+        heard, latest, changes = {event.machine for event in fresh}, {}, {}
+        for event in fresh:
+            if event.index in held:
                 continue
-            if code not in latest or event.occurred > latest[code]:
+            code = event.machine
+            if event.occurred > latest.get(code, -1):
                 latest[code] = event.occurred
             if event.type == "machine.state_changed" and (
                 code not in changes or event.occurred > changes[code].occurred
@@ -324,15 +343,8 @@ class MachineIntake(models.AbstractModel):
 
     # Answers
 
-    def _result(self, event, status, reason="", message="", **more):
-        result = {
-            "source": event.stream,
-            "id": event.uid,
-            "status": status,
-            "reason": reason,
-            "message": message,
-            **more,
-        }
+    def _result(self, event, status, reason="", message=""):
+        result = {"source": event.stream, "id": event.uid, "status": status, "reason": reason, "message": message}
         if unknown := getattr(event, "extras", ()):
             result["unknown"] = list(unknown)
         return result
@@ -346,7 +358,7 @@ class MachineIntake(models.AbstractModel):
         digest, disposition = first
         if not hmac.compare_digest(digest or "", event.digest):
             return self._rejected(event, "identity_conflict")
-        return self._result(event, "duplicate", first=disposition)
+        return self._result(event, "duplicate") | {"first": disposition}
 
     def _taken(self, event, held, reached):
         if held:

@@ -3,7 +3,7 @@ import random
 
 from odoo.tests import TransactionCase, tagged
 
-from ..copy_rows import copy_moment, copy_number, copy_text
+from ..copy_rows import OPTIONS, copy_moment, copy_number, copy_text, is_plain
 from ..machine_connect.instants import instant
 
 
@@ -20,14 +20,36 @@ class TestCopyRows(TransactionCase):
         said = list(zip(texts, moments, numbers, strict=True))
         rows = "".join(f"{copy_text(text)}\t{copy_moment(us)}\t{copy_number(number)}\n" for text, us, number in said)
 
+        self.assertEqual(
+            self.copied(rows), [(text, instant(us).replace(tzinfo=None), number) for text, us, number in said]
+        )
+
+    def copied(self, rows):
+        """Have PostgreSQL read rows of a text, a moment and a number, and return what it has."""
         cr = self.env.cr
         cr.execute(
             "CREATE TEMPORARY TABLE said (place serial, words text, moment timestamp, number int8) ON COMMIT DROP"
         )
-        cr.copy_expert("COPY said (words, moment, number) FROM STDIN", io.BytesIO(rows.encode()))
+        cr.copy_expert(f"COPY said (words, moment, number) FROM STDIN ({OPTIONS})", io.BytesIO(rows.encode()))
         cr.execute("SELECT words, moment, number FROM said ORDER BY place")
-
-        self.assertEqual(cr.fetchall(), [(text, instant(us).replace(tzinfo=None), number) for text, us, number in said])
+        found = cr.fetchall()
+        cr.execute("DROP TABLE said")
+        return found
 
     def test_nothing_is_no_text(self):
-        self.assertEqual([copy_text(value) for value in (None, "", False)], ["\\N"] * 3)
+        for value in (None, "", False):
+            self.assertEqual(
+                self.copied(f"{copy_text(value)}\t{copy_moment(0)}\t{copy_number(None)}\n"),
+                [(None, instant(0).replace(tzinfo=None), None)],
+            )
+
+    def test_a_row_is_plain_when_postgresql_reads_its_texts_as_they_are(self):
+        chance = random.Random(2)
+        texts = ["".join(chance.choices("\\\t\n\r\v.N\"', aü\u2028\x85", k=chance.randrange(1, 5))) for _ in range(300)]
+        for text in texts:
+            row = f"{text}\t{copy_moment(0)}\t7\n"
+            self.assertEqual(is_plain(row, 3), not set("\\\t\n\r") & set(text), repr(text))
+        rows = [row for row in (f"{text}\t{copy_moment(0)}\t7\n" for text in texts) if is_plain(row, 3)]
+        self.assertGreater(len(rows), 50)
+        self.assertEqual([row[0] for row in self.copied("".join(rows))], [row.partition("\t")[0] for row in rows])
+        self.assertFalse(is_plain(f"a\t{copy_moment(0)}\n", 3), "a column is missing")
