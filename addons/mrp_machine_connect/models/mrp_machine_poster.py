@@ -96,9 +96,36 @@ class MachinePoster(models.AbstractModel):
         :return: whether nothing is left that could be posted now
         """
         ends = time.monotonic() + budget
+        # One line to the database for all that is only looked at: to take and give it back costs more than the look.
+        with registry.cursor() as look:
+            while True:
+                took = self._take_decided(registry, look)
+                done = self._post_rounds(registry, look, ends, shard)
+                if not took:
+                    return done
+                if time.monotonic() > ends:
+                    return False
+
+    @api.model
+    def _take_decided(self, registry, look):
+        """Put what people decided into the queue, in transactions of its own.
+
+        :param look: a cursor for what is only looked at
+        :return: whether there was anything, so that there may be more
+        """
+        return False
+
+    @api.model
+    def _post_rounds(self, registry, look, ends, shard):
+        """Post the queue, round by round: in each, what is due of one machine after the other.
+
+        :param look: a cursor for what is only looked at
+        :param float ends: when to stop, by ``time.monotonic``
+        :return: whether nothing is left that could be posted now
+        """
         while True:
-            with registry.cursor() as cr:
-                work = self._due_machines(cr)
+            work = self._due_machines(look)
+            look.rollback()  # each look is to see what is there then
             if not work:
                 return True
             if shard:
@@ -108,7 +135,7 @@ class MachinePoster(models.AbstractModel):
             # Sorted: those with effects that cannot wait come first.
             for is_patient, machine_id, products in sorted(work, key=lambda item: item[0]):
                 is_over = time.monotonic() > ends
-                if was_patient and (is_over or self._is_pressed(registry)):
+                if was_patient and (is_over or self._is_pressed(look)):
                     break
                 if is_over and not is_patient:
                     continue  # one machine's patient effects come about in each pass, whatever there is to do
@@ -142,15 +169,16 @@ class MachinePoster(models.AbstractModel):
         return [(is_patient, machine_id, products[machine_id]) for is_patient, machine_id in found]
 
     @staticmethod
-    def _is_pressed(registry):
+    def _is_pressed(look):
         """Return whether a machine has effects due that cannot wait."""
-        with registry.cursor() as cr:
-            cr.execute(
-                """SELECT EXISTS (SELECT FROM mrp_machine_queue
-                                   WHERE is_patient IS NOT TRUE
-                                     AND (not_before IS NULL OR not_before <= clock_timestamp() AT TIME ZONE 'UTC'))"""
-            )
-            return cr.fetchone()[0]
+        look.execute(
+            """SELECT EXISTS (SELECT FROM mrp_machine_queue
+                               WHERE is_patient IS NOT TRUE
+                                 AND (not_before IS NULL OR not_before <= clock_timestamp() AT TIME ZONE 'UTC'))"""
+        )
+        is_pressed = look.fetchone()[0]
+        look.rollback()
+        return is_pressed
 
     def _post_machine_locked(self, registry, machine_id, products, only_pressing):
         """Post one machine's queue under locks; return whether anything came of it."""

@@ -1,7 +1,5 @@
 """The poster's part at the desk: it does what people decided for all alike, and holds an event once."""
 
-import time
-
 from odoo import api, models
 
 
@@ -9,16 +7,10 @@ class MachinePoster(models.AbstractModel):
     _inherit = "mrp.machine.poster"  # pylint: disable=consider-merging-classes-inherited; one question a file
 
     @api.model
-    def _post_due(self, registry, budget, shard=0):
-        """Post the queue; what people decided for all events of a cause comes into it pass by pass."""
-        ends = time.monotonic() + budget
-        while True:
-            took = self.env["mrp.machine.remedy"]._pass(registry)
-            done = super()._post_due(registry, max(0.0, ends - time.monotonic()), shard)
-            if not took:
-                return done
-            if time.monotonic() > ends:
-                return False
+    def _take_decided(self, registry, look):
+        """Take a pass of what people decided for all events of a cause."""
+        took = super()._take_decided(registry, look)
+        return self.env["mrp.machine.remedy"]._pass(registry, look) or took
 
     def _note(self, name, event_ids, state, reason=None, message=None, detail=None, posting=None):
         """Write down what became of events; one that is held is held once, whatever effects it is to have.

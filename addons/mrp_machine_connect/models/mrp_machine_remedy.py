@@ -217,15 +217,16 @@ class MachineRemedy(models.Model):
     # By the poster
 
     @api.model
-    def _pass(self, registry):
+    def _pass(self, registry, look):
         """Take one pass of each remedy that runs, each in a transaction of its own.
 
+        :param look: a cursor for what is only looked at
         :return: whether there was anything to take
         """
-        with registry.cursor() as cr:
-            # By SQL: asked at each turn of a poster, and hardly ever is there one.
-            cr.execute("SELECT id FROM mrp_machine_remedy WHERE state = 'running' ORDER BY id")
-            ids = [number for (number,) in cr.fetchall()]
+        # By SQL: asked at each turn of a poster, and hardly ever is there one.
+        look.execute("SELECT id FROM mrp_machine_remedy WHERE state = 'running' ORDER BY id")
+        ids = [number for (number,) in look.fetchall()]
+        look.rollback()
         took = False
         for number in ids:
             try:

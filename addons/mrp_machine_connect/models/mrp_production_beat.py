@@ -18,7 +18,7 @@ class MrpProduction(models.Model):
     def _machine_rows(self):
         """Return what machines counted on these orders."""
         # sudo: whoever works on an order may know what was counted on it
-        return self.env["mrp.machine.ledger"].sudo().search([("production_id", "in", self.ids)])
+        return self.env["mrp.machine.ledger"].sudo().search_fetch([("production_id", "in", self.ids)])
 
     def _rejects_before(self):
         """Return ``{work order: rejects of the steps before it}``, in the order's unit: they never reach it."""

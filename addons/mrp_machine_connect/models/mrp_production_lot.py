@@ -48,11 +48,9 @@ class MrpProduction(models.Model):
         # sudo: whoever works on an order may know what was counted on it
         rows = self.env["mrp.machine.lot"].sudo()
         if self.product_id.filtered(lambda product: product.tracking != "none"):
-            rows = rows.search(
-                [("production_id", "in", self.ids), ("lot_id", "!=", False), ("quantity", "!=", 0.0)],
-                order="date_start, id",
-            )
-        return rows
+            # From the order, where they stay at hand: the question is asked many times while pieces are counted.
+            rows = self.sudo().machine_lot_ids.filtered(lambda row: row.lot_id and row.quantity)
+        return rows.sorted(lambda row: (row.date_start, row.id))
 
     def _lots_in_stock(self):
         """Return ``{lot: quantity of this order that entered stock}``, in the order's unit."""
@@ -100,12 +98,11 @@ class MrpProduction(models.Model):
 
         What does would close it, with its work orders still open, so it waits for that.
         """
-        # sudo: see _machine_lots
-        rows = self.env["mrp.machine.lot"].sudo()
-        running = rows.search([("production_id", "=", self.id), ("date_end", "=", False)]).lot_id
         shares, made, unit = [], self.qty_produced, self.product_uom_id
         if self.state in CLOSED or self.product_id.tracking != "lot":
             return shares
+        # sudo: see _machine_lots
+        running = self.sudo().machine_lot_ids.filtered(lambda row: not row.date_end).lot_id
         for lot, quantity in self._lot_shares():
             made += quantity
             if lot not in running and unit.compare(made, self.product_qty) < 0:

@@ -14,6 +14,8 @@ LOT = "lot"
 #: What a group of pieces with a lot has second: how its lot is known.
 ROW, EARLIER, NEXT, NAMED = "row", "earlier", "next", "named"
 ENTERED, SEQUENCE, SERIALS = "entered", "sequence", "serials"
+#: In a context, before a count: ``(ids of the ledger's row, what was fed to the order by then)``, see ``_fed``.
+FED_BEFORE = "machine_fed_before"
 
 
 class MachineHandlerProductionCount(models.AbstractModel):
@@ -32,24 +34,26 @@ class MachineHandlerProductionCount(models.AbstractModel):
         """Break each group where the lot changes: what was made on one lot is booked apart from the next."""
         groups, refused = super()._groups(rows)
         machine, by_lot, serials, before = rows[:1].machine_id.with_env(self.env), {}, {}, {}
-        if not any(self._needs_lot(group, machine) for group in groups):
+        # Asked a group and not a row: counts come by the hundred.
+        tracked = {group: self._orders_of(group)[0] for group in groups if self._needs_lot(group, machine)}
+        if not tracked:
             return groups, refused
         events = dict(zip(rows.ids, rows.event_id, strict=True))
         group_of = {row_id: group for group, ids in groups.items() for row_id in ids}
+        by_serial = {production for production in tracked.values() if production.product_id.tracking == "serial"}
         # In the order in which they were made: numbers that were told are taken in that order.
-        for row_id in rows.ids:
+        for row_id, event in events.items():
             if (group := group_of.get(row_id)) is None:
                 continue
-            if not self._needs_lot(group, machine):
+            if (production := tracked.get(group)) is None:
                 by_lot.setdefault(group, []).append(row_id)
                 continue
-            production = self._orders_of(group)[0]
-            if production.product_id.tracking == "serial":
+            if production in by_serial:
                 if production not in serials:
                     serials[production] = self._told_serials(production, events.values())
-                found = self._serials_of(machine, production, events[row_id], serials[production])
+                found = self._serials_of(machine, production, event, serials[production])
             else:
-                found = self._lot_again(machine, production, events[row_id], before)
+                found = self._lot_again(machine, production, event, before)
             if isinstance(found, Outcome):
                 refused[row_id] = found
             else:
@@ -92,8 +96,8 @@ class MachineHandlerProductionCount(models.AbstractModel):
         rows, (how, number) = self.env["mrp.machine.lot"].sudo(), found
         if how == ROW:
             row = rows.browse(number)
-            ends = [end for end in (row.date_end, rows._next_start(machine, row.date_start)) if end]
-            span = row.date_start, min(ends, default=None)
+            # None begins within it: what begins ends the one before.
+            span = row.date_start, row.date_end or None
         elif how == NAMED and not self._rows_of_lot(machine, production, told):
             span = None, None  # a lot that is new, whenever its pieces were made
         else:
@@ -105,12 +109,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
     def _rows_of_lot(self, machine, production, name):
         """Return when a machine made pieces of an order of the lot of a name, the latest first."""
         # sudo: the rows are the poster's own
-        return (
-            self.env["mrp.machine.lot"]
-            .sudo()
-            .search(
-                [("machine_id", "=", machine.id), ("production_id", "=", production.id), ("lot_id.name", "=", name)]
-            )
+        rows = production.sudo().machine_lot_ids
+        return rows.filtered(lambda row: row.machine_id == machine and row.lot_id.name == name).sorted(
+            lambda row: (row.date_start, row.id), reverse=True
         )
 
     @api.model
@@ -401,20 +402,21 @@ class MachineHandlerProductionCount(models.AbstractModel):
             if production.product_id.tracking == "lot":
                 theirs = (production._machine_lots() | lots).sorted(lambda row: (row.date_start, row.id))[-1:]
             production._show_lot(theirs.lot_id.with_env(self.env))
-        before = self._fed(machine, production, workorder)
-        counting = super(MachineHandlerProductionCount, self.with_context(**{COUNTED_LOT: lots.ids}))
+        ledger = self._ledger_of(machine, production, workorder)
+        before = self._fed(ledger)
+        known = {COUNTED_LOT: lots.ids, FED_BEFORE: (ledger.ids, before)}
+        counting = super(MachineHandlerProductionCount, self.with_context(**known))
         posting = counting._post(group, rows)  # pylint: disable=super-method-mismatch; a branch of _post
         if isinstance(posting, Outcome):
             return posting
-        quantity, rejected = (
-            after - earlier for after, earlier in zip(self._fed(machine, production, workorder), before, strict=True)
-        )
-        self._count_on(lots, quantity, rejected, posting)
+        # The first count makes the row.
+        after = self._fed(ledger or self._ledger_of(machine, production, workorder))
+        self._count_on(lots, *(now - earlier for now, earlier in zip(after, before, strict=True)))
         production._decide_lots(machine)
         return posting
 
     @api.model
-    def _count_on(self, lots, quantity, rejected, posting):
+    def _count_on(self, lots, quantity, rejected):
         """Keep that pieces were made on a lot, or one on each serial number."""
         if len(lots) == 1:
             made = lots.quantity + quantity
@@ -432,19 +434,37 @@ class MachineHandlerProductionCount(models.AbstractModel):
             lots.write({"quantity": made, "rejected": lots.rejected + rejected})
         elif lots:
             lots.write({"quantity": quantity / len(lots), "rejected": rejected / len(lots)})
-        if posting.production_id != lots.production_id:
-            return  # on an order of its own, where that was kept already
-        # sudo: postings are the poster's alone
-        posting.sudo().write({"machine_lot_id": lots[:1].id, "lot_quantity": quantity, "lot_rejected": rejected})
 
     @api.model
-    def _fed(self, machine, production, workorder):
+    def _posting_values(self, rows, summary, document=None, **values):
+        """Keep with an effect which lot its pieces are of."""
+        values = super()._posting_values(rows, summary, document, **values)
+        # sudo: as above
+        lots = self.env["mrp.machine.lot"].sudo().browse(self.env.context.get(COUNTED_LOT, ()))
+        # What is on an order of its own keeps it there.
+        if lots and lots.production_id.id == values.get("production_id"):
+            ledger_ids, before = self.env.context[FED_BEFORE]
+            # sudo: the ledger is the poster's own
+            ledger = self.env["mrp.machine.ledger"].sudo().browse(ledger_ids)
+            if not ledger:  # the count has just made it
+                machine = rows[:1].machine_id.with_env(self.env)
+                workorder = self.env["mrp.workorder"].browse(values.get("workorder_id") or ())
+                ledger = self._ledger_of(machine, lots.production_id.with_env(self.env), workorder)
+            quantity, rejected = (now - earlier for now, earlier in zip(self._fed(ledger), before, strict=True))
+            values.update(machine_lot_id=lots[:1].id, lot_quantity=quantity, lot_rejected=rejected)
+        return values
+
+    @api.model
+    def _ledger_of(self, machine, production, workorder):
+        """Return the row of what a machine counted on an order, or on a step of it; empty before its first count."""
+        rows = production._machine_rows()
+        return rows.filtered(lambda row: (row.machine_id, row.workorder_id) == (machine, workorder))
+
+    @api.model
+    def _fed(self, ledger):
         """Return ``(pieces, rejects among them)`` that a machine fed to an order until now, in the order's unit."""
-        rows = production._machine_rows().filtered(
-            lambda row: (row.machine_id, row.workorder_id) == (machine, workorder)
-        )
-        unit = production.product_uom_id
-        return rows._quantity_in(unit), rows._rejected_in(unit)
+        unit = ledger.production_id.product_uom_id
+        return ledger._quantity_in(unit), ledger._rejected_in(unit)
 
 
 def _inner(group):

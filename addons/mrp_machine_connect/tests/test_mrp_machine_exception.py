@@ -312,7 +312,8 @@ class TestException(DeskCase):
         )
         self.supervisor.group_ids = self.env.ref("mrp_machine_connect.group_operator")
         with self.in_passes() as registry, mute_logger("odoo.addons.mrp_machine_connect.models.mrp_machine_remedy"):
-            self.env["mrp.machine.remedy"]._pass(registry)
+            with registry.cursor() as look:
+                self.env["mrp.machine.remedy"]._pass(registry, look)
         self.env.invalidate_all()
 
         self.assertEqual(remedy.state, "failed")
