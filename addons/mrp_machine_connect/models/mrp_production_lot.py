@@ -258,6 +258,12 @@ class MrpProduction(models.Model):
         if self.product_id.tracking != "lot" or not (ended or len(shares) > 1):
             return super()._enter_stock()
         total, moves, unit = self.qty_producing, self.env["stock.move"], self.product_uom_id
+        # Components that wait for a person were laid out and picked for all of it: each lot takes its own.
+        for move in self.move_raw_ids.filtered(
+            lambda move: move.state not in CLOSED and move.manual_consumption and move.picked and not move._is_told()
+        ):
+            if move.product_uom.compare(move.quantity, move._due_for(total)) == 0:
+                move.picked = False
         for _lot, quantity in shares:
             self.qty_producing = unit.round(self.qty_produced + quantity, rounding_method="HALF-UP")
             self._lay_out()

@@ -139,7 +139,7 @@ class MrpProduction(models.Model):
     def _lay_out(self):
         components = super()._lay_out()
         self._book_consumption()
-        if words := self._lay_out_component_lots(is_part=True):
+        if words := self._lay_out_component_lots():
             raise UserError(words)
         return components
 
@@ -157,15 +157,31 @@ class MrpProduction(models.Model):
                 if words := production._lay_out_component_lots():
                     raise UserError(words)
         earlier = self.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
-        return super(MrpProduction, self.with_context(**{EARLIER: earlier.ids}))._post_inventory(cancel_backorder)
+        result = super(MrpProduction, self.with_context(**{EARLIER: earlier.ids}))._post_inventory(cancel_backorder)
+        for production in self:
+            finished = production.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
+            production._link_taken_before(finished - earlier)
+        return result
 
-    def _lay_out_component_lots(self, is_part=False):
+    def _link_taken_before(self, lines):
+        """Link what entered stock, and took nothing of a component, to what the part before it took: that is of its pieces too.
+
+        A machine may say what it used before it has counted what it made of that.
+
+        :param lines: the move lines of what entered stock
+        """
+        used = self.move_raw_ids.filtered(lambda move: move.state == "done" and move.bom_line_id and move.quantity)
+        for line in lines.filtered("quantity"):
+            lacking = used.product_id - line.consume_line_ids.filtered("quantity").product_id
+            for product in lacking:
+                last = used.filtered(lambda move, product=product: move.product_id == product).sorted("id")[-1:]
+                line.consume_line_ids |= last.move_line_ids.filtered("quantity")
+
+    def _lay_out_component_lots(self):
         """Lay out what is to be posted of tracked components by the lots that were on the machines.
 
         What a person entered stays. Where no machine knows of any lot of a component, Odoo's own reservation holds.
 
-        :param bool is_part: the order goes on, and what is to be posted is of its first pieces; a step that takes the
-            component may be ahead of them
         :return: why it cannot be, in words, or None
         """
         self.ensure_one()
@@ -179,11 +195,9 @@ class MrpProduction(models.Model):
             if not due:
                 continue
             posted = sum(moves.filtered(lambda move: move.state == "done").mapped("quantity"))
-            # What machines said was used is that of all pieces by now.
-            is_ahead = not is_part or any(moves.mapped("machine_quantity"))
-            made = moves._made() if is_ahead else moves._pieces_used_for(self.qty_producing)
+            total = posted + sum(due.values())
             shares, words = moves._component_lots(
-                posted + sum(due.values()), made, machines, self._told_of(moves, told)
+                total, moves._pieces_that_took(total, moves._made()), machines, self._told_of(moves, told)
             )
             if words:
                 return words
@@ -277,6 +291,20 @@ class StockMove(models.Model):
         # Of a closed order MRP's quantity in production is that of its close.
         on_order = order.qty_produced if order.state == "done" else order.qty_producing
         return self._pieces_used_for(on_order, step.qty_produced)
+
+    def _pieces_that_took(self, total, made):
+        """Return how many pieces of the order, its first ones, took so much of this component, in the order's unit.
+
+        Parts that entered stock may be of fewer pieces than were made: a step may be ahead of them, or rejects that took
+        components have come since. What a machine or a person said was used is that of all that were made.
+
+        :param float total: in this component's unit
+        :param float made: pieces that were made, in the order's unit
+        """
+        order, unit, each = self.raw_material_production_id, self[:1].product_uom, self._for_a_piece()
+        if not each or any(move._is_told() for move in self) or unit.compare(each * made, total) == 0:
+            return made
+        return min(self._made(), order.product_uom_id.round(total / each, rounding_method="HALF-UP"))
 
     def _by_bom(self):
         """Return how much of this component belongs to what was made, in its own unit and not rounded."""

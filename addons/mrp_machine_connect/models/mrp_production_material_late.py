@@ -69,12 +69,9 @@ class MrpProduction(models.Model):
             done = moves.filtered(lambda move: move.state == "done" and not move.is_consumed_by_hand)
             if moves.product_id != product or not done:
                 continue
-            shares, words = moves._component_lots(
-                sum(done.mapped("quantity")),
-                moves._pieces_used_for(self.qty_produced),
-                machines,
-                self._told_of(moves, told),
-            )
+            total = sum(done.mapped("quantity"))
+            made = moves._pieces_that_took(total, moves._pieces_used_for(self.qty_produced))
+            shares, words = moves._component_lots(total, made, machines, self._told_of(moves, told))
             if shares and not words:
                 done._correct_lots_to(shares)
 

@@ -1,5 +1,7 @@
 """Of which lots is a piece made that has a serial number? Of those that were on its machine at its own time."""
 
+from collections import Counter
+
 from odoo import models
 
 from . import mrp_production_material  # noqa: F401 - extended here, so it must be there
@@ -46,9 +48,9 @@ class MrpProduction(models.Model):
         Where nobody said what was there, or that was not used with these pieces, all stay.
         """
         loads, known = self.env["mrp.machine.material"].sudo(), {}  # sudo: whoever posts may know what was used
-        rows = {row.lot_id.id: row for row in self._machine_lots()}
+        rows, foreign = {row.lot_id.id: row for row in self._machine_lots()}, {}
         for line in lines:
-            row, foreign = rows.get(line.lot_id.id), self.env["stock.move.line"]
+            row, others = rows.get(line.lot_id.id), self.env["stock.move.line"]
             for product in line.consume_line_ids.filtered("lot_id").product_id if row else ():
                 key = row.machine_id, product
                 if key not in known:
@@ -56,6 +58,11 @@ class MrpProduction(models.Model):
                 there = known[key].filtered(lambda load, row=row: load._was_there(row.date_start)).lot_id
                 theirs = line.consume_line_ids.filtered(lambda used, product=product: used.product_id == product)
                 if own := theirs.filtered(lambda used, there=there: used.lot_id in there):
-                    foreign |= theirs - own
-            if foreign:
-                line.consume_line_ids -= foreign
+                    others |= theirs - own
+            if others:
+                foreign[line] = others
+        # What would be of no piece any more came to be known late, and of which piece it is nobody knows.
+        kept = Counter(used_id for line in lines for used_id in line.consume_line_ids.ids)
+        kept.subtract(used_id for others in foreign.values() for used_id in others.ids)
+        for line, others in foreign.items():
+            line.consume_line_ids -= others.filtered(lambda used: kept[used.id] > 0)

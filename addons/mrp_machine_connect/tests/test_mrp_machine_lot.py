@@ -96,6 +96,24 @@ class TestMachineLot(LotCommon):
         self.assertEqual(self.made_of("B"), {"Sheet": 40, "Rivet": 160})
         self.assertEqual(self.in_stock(self.component_a), 10_000 - 110)
 
+    def test_each_lot_takes_its_own_components_also_of_those_that_a_step_takes(self):
+        bom = self.bom.copy()
+        bom.bom_line_ids.operation_id = bom.operation_ids
+        order = self.make_order(1000, bom=bom)
+        self.load(order, seconds=1000)
+        self.told(
+            self.lot_changed("A", 1000),
+            self.count(60, 1060),
+            self.lot_changed("B", 1100),
+            self.count(40, 1160, before=60),
+        )
+
+        self.assertEqual(self.made_of("A", order), {"Sheet": 60, "Rivet": 240})
+        self.close(order)
+
+        self.assertEqual(self.per_lot(), {"A": 60, "B": 40})
+        self.assertEqual(self.made_of("B", order), {"Sheet": 40, "Rivet": 160})
+
     def test_a_lot_change_within_one_delivery_breaks_the_fold(self):
         self.told(
             self.lot_changed("A", 10),

@@ -210,6 +210,32 @@ class TestMaterial(MaterialCommon):
             set(self.raw(self.coil).filtered(lambda move: move.state == "done").mapped("date")), {self.naive(1160)}
         )
 
+    def test_net_a_lot_that_comes_late_is_of_the_pieces_of_the_part_and_not_of_later_rejects(self):
+        self.machine.write({"stock_beat": "pieces", "beat_pieces": 100, "reject_booking": "net"})
+        self.told(self.loaded("C1", 1000), self.count_from(0, 60, 1060), self.count_from(60, 40, 1080))
+        self.told(self.count_from(0, 20, 1090, kind="reject"))
+        self.assertEqual(self.lots_used(), {"C1": 200})
+
+        self.told(self.loaded("C2", 1070))
+
+        self.assertEqual(self.lots_used(), {"C1": 120, "C2": 80})
+
+    def test_a_part_for_which_nothing_was_used_any_more_is_of_what_the_part_before_took(self):
+        self.machine.write({"consumption_way": "signal", "stock_beat": "pieces", "beat_pieces": 50})
+        self.coil_bom.consumption = "flexible"
+        order = self.make_order(400, bom=self.coil_bom)
+        self.load(order, workorder=self.env["mrp.workorder"], seconds=3000)
+        self.told(self.event("material.consumed", 3050, {"qty": 150, "lot": "C1"}), self.count_from(0, 50, 3060))
+        self.told(self.count_from(50, 20, 3160))
+        self.close(order)
+
+        self.assertEqual(self.lots_used(order), {"C1": 150})
+        made = order.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
+        self.assertEqual(
+            [(line.quantity, line.consume_line_ids.lot_id.mapped("name")) for line in made.sorted("id")],
+            [(50, ["C1"]), (20, ["C1"])],
+        )
+
     def test_a_lot_that_comes_after_the_close_puts_right_what_was_used(self):
         self.told(self.loaded("C1", 1000), self.count_from(0, 100, 1060))
         self.close(self.order)
@@ -431,6 +457,59 @@ class TestMaterial(MaterialCommon):
         lines = order.move_raw_ids.filtered(lambda move: move.state == "done").move_line_ids
         self.assertEqual(sorted(lines.lot_id.mapped("name")), ["B1", "B3", "B4"])
         self.assertEqual(set(lines.mapped("quantity")), {1})
+
+    def test_a_piece_with_a_serial_number_is_of_the_lots_of_its_time_and_no_lot_is_of_none(self):
+        for hand, true in (
+            ({}, {"P1": {"C1"}, "P2": {"C1"}, "P3": {"C2"}}),
+            # A person knows better: of which of them the third coil is nobody says.
+            ({"C1": 3, "C2": 2, "C3": 1}, {"P1": {"C1", "C3"}, "P2": {"C1", "C3"}, "P3": {"C2", "C3"}}),
+        ):
+            with self.subTest(hand), self.env.cr.savepoint() as undone:
+                pump = self.env["product.product"].create(
+                    {"name": "Pump", "is_storable": True, "tracking": "serial", "uom_id": self.product.uom_id.id}
+                )
+                bom = self.coil_bom.copy({"product_tmpl_id": pump.product_tmpl_id.id, "product_id": False})
+                self.machine.counting_role = "part"
+                order = self.make_order(10, bom=bom)
+                self.load(order, workorder=self.env["mrp.workorder"], seconds=3000)
+                self.told(
+                    self.loaded("C1", 3000),
+                    *(
+                        self.event("production.part_completed", 3010 + 10 * number, {"serial": name, "status": "PASS"})
+                        for number, name in enumerate(("P1", "P2"))
+                    ),
+                    self.loaded("C2", 3100),
+                    self.event("production.part_completed", 3110, {"serial": "P3", "status": "PASS"}),
+                )
+                if hand:
+                    self.enter_lots(self.raw(self.coil, order), hand)
+                self.close(order)
+
+                made = order.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
+                found = {line.lot_id.name: set(line.consume_line_ids.lot_id.mapped("name")) for line in made}
+                self.assertEqual(found, true)
+                undone.rollback()
+
+    def enter_lots(self, move, lots):
+        """Enter as a person of which lots a component was, and how much of each."""
+        move.with_context(force_manual_consumption=True).write(
+            {
+                "move_line_ids": [
+                    Command.clear(),
+                    *(
+                        Command.create(
+                            {
+                                **move._prepare_move_line_vals(quantity=0),
+                                "quantity": quantity,
+                                "lot_id": self.lots.filtered(lambda lot, name=name: lot.name == name).id,
+                            }
+                        )
+                        for name, quantity in lots.items()
+                    ),
+                ],
+                "picked": True,
+            }
+        )
 
     def test_a_person_loads_by_the_form(self):
         operator = self.env["res.users"].create(
