@@ -23,6 +23,6 @@
         "wizard/maintenance_machine_backtest_views.xml",
         "views/maintenance_machine_trigger_menus.xml",
     ],
-    "demo": ["demo/maintenance_equipment_demo.xml"],
+    "demo": ["demo/maintenance_equipment_demo.xml", "demo/maintenance_machine_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

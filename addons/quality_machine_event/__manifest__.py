@@ -26,6 +26,6 @@
         "views/stock_views.xml",
         "views/quality_machine_event_menus.xml",
     ],
-    "demo": ["demo/quality_machine_alert_demo.xml"],
+    "demo": ["demo/quality_machine_alert_demo.xml", "demo/quality_machine_desk_demo.xml"],
     "uninstall_hook": "uninstall_hook",
 }

@@ -1,4 +1,5 @@
 from . import (
+    test_maintenance_demo,
     test_maintenance_equipment,
     test_maintenance_machine_condition,
     test_maintenance_machine_plan,

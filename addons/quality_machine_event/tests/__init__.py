@@ -1,5 +1,6 @@
 from . import (
     test_quality_check,
+    test_quality_demo,
     test_quality_desk,
     test_quality_doors,
     test_quality_machine_alert,
