@@ -4,6 +4,9 @@ An operator scans the order and the lot of what goes in; the line counts packs; 
 scale; another lot is put in on the way; the label printer's serial numbers come late, by a door and a source of its own,
 and some of them twice. The worker is killed (-9) and started again meanwhile. What is true is said by
 the line: it knows of each pack when it was made and of which lot, and nothing of Odoo.
+
+The shift is worked once more with quality's rules: the first pack after each stop, and one of ten, is checked; what fails
+is held, and what is missing; who is next is called. In the end the books are as true as without them.
 """
 
 from collections import Counter
@@ -17,8 +20,11 @@ from simulator.packaging_line import PACK_GTIN, POUCHES, REASON_NAME, label_of_l
 from simulator.packer import COMPLETE, EXECUTE
 from simulator.press import TRANSIENT
 from tests.integration.plant import Devices, assert_exactly_once, complaints, number, rows, wait
+from tests.integration.processes import RemoteError
 
 CYCLE, INTERVAL, BATCH = 0.5, 0.5, 48
+#: A person who closes an order answers no dialogs here.
+NO_QUESTIONS = {"skip_backorder": True, "skip_consumption": True, "skip_immediate": True}
 LOTS = {"P-0001": 200, "P-0002": 200}
 FIRST, SECOND = LOTS
 
@@ -109,6 +115,12 @@ class Shift:
     def does(self, what, **parameters):
         self.devices.fault("packer", what, **parameters)
 
+    def is_read(self):
+        """Wait until the worker reads the line: what was shown before is no news."""
+        counted = f"""SELECT count(*) FROM mrp_machine_signal_value hot JOIN mrp_machine_signal signal ON signal.id = signal_id
+                       WHERE signal.machine_id = {self.line["machine"]} AND hot.memory IS NOT NULL"""
+        wait(lambda: number(self.sql, counted) >= 3, "the line is read")
+
     def scans(self, what, **parameters):
         """Let the operator scan, and wait until Odoo heard of it."""
         self.does(what, **parameters)
@@ -150,10 +162,7 @@ def shift(durable_database, odoo_shell, odoo_server, start_program, sql):
 
 def test_a_shift_on_the_packaging_line(shift, machine_worker, odoo_shell, sql):
     worker = machine_worker()
-    counted = f"""SELECT count(*) FROM mrp_machine_signal_value hot JOIN mrp_machine_signal signal ON signal.id = signal_id
-                   WHERE signal.machine_id = {shift.line["machine"]} AND hot.memory IS NOT NULL"""
-    wait(lambda: number(sql, counted) >= 3, "the line is read")
-
+    shift.is_read()
     shift.scans("scan", code=shift.line["order"])
     shift.scans("change_lot", lot=FIRST, code=label_of_lot(FIRST), seconds=5)
     shift.does("begin")
@@ -191,6 +200,245 @@ def test_a_shift_on_the_packaging_line(shift, machine_worker, odoo_shell, sql):
     _assert_true(found, truth)
     # Poll and door may write the machine's status at the same moment: Odoo logs the query, and the poll is stored once more.
     assert [line for line in complaints(worker.output()) if "odoo.sql_db: bad query" not in line] == []
+
+
+#: People of each role, whose password is the login; the first pack after a stop is checked before the order goes on, and one of ten.
+RULES = """
+ROLES = {
+    "operator": "mrp_machine_connect.group_operator",
+    "inspector": "quality_machine_event.group_quality_inspector",
+    "leader": "mrp_machine_connect.group_supervisor",
+    "manager": "mrp_machine_connect.group_manager",
+}
+people = {
+    role: env["res.users"].create(
+        {"name": role, "login": f"packing-{role}", "password": f"packing-{role}", "group_ids": [(6, 0, [env.ref(group).id])]}
+    )
+    for role, group in ROLES.items()
+}
+steps = (("Shift leader", "leader", 1), ("Plant manager", "manager", 4))
+team = env["quality.machine.team"].create(
+    {
+        "name": "Packaging",
+        "step_ids": [(0, 0, {"role": role, "user_id": people[user].id, "delay": hours}) for role, user, hours in steps],
+    }
+)
+rule = {"machine_id": LINE["machine"], "kind": "pass_fail", "team_id": team.id, "responsible_id": people["operator"].id}
+first, every = env["quality.machine.rule"].create(
+    [
+        # The operator's lot change takes longer than that, and so does the wait before the batch.
+        {"name": "First pack after a stop", "trigger": "stop", "stop_minutes": 0.05, "gate": "until", "blocks_order": True, **rule},
+        {"name": "One pack of ten", "trigger": "pieces", "every_pieces": 10, "gate": "failed", "due_minutes": 0.05, **rule},
+    ]
+)
+result = {"first": first.id, "every": every.id, "people": {role: user.id for role, user in people.items()}}
+"""
+
+
+class Desk:
+    """The people of quality beside the line, and what they see in Odoo."""
+
+    def __init__(self, shift, server, found):
+        self.shift, self.server, self.found = shift, server, found
+        self.order = shift.line["production"]
+        self.printed = 0
+
+    def does(self, role, model, method, *args, **kwargs):
+        """Let a person call a method; "admin" is one as well."""
+        login = role if role == "admin" else f"packing-{role}"
+        self.server.log_in(login, login)
+        return self.server.call(model, method, *args, **kwargs)
+
+    def cron(self, name):
+        """Let the scheduler run one of quality's actions."""
+        action = number(
+            self.shift.sql,
+            f"SELECT res_id FROM ir_model_data WHERE module = 'quality_machine_event' AND name = '{name}'",
+        )
+        self.does("admin", "ir.cron", "method_direct_trigger", [int(action)])
+
+    def checks(self, rule, state=None):
+        """Return the numbers of a rule's checks, the oldest first."""
+        only = f"AND state = '{state}'" if state else ""
+        where = f"rule_id = {self.found[rule]} {only}"
+        return [
+            row["id"] for row in rows(self.shift.sql, f"SELECT id FROM quality_machine_check WHERE {where} ORDER BY id")
+        ]
+
+    def holds(self, check):
+        """Return what a check holds now."""
+        where = f"check_id = {check} AND state = 'held'"
+        return rows(self.shift.sql, f"SELECT id, lot_id, until_passed FROM quality_machine_hold WHERE {where}")
+
+    def prints(self, packs=1):
+        """Let the next labels be printed, and wait until their packs are booked, or kept back."""
+        self.shift.has_made(self.printed + packs)
+        made = self.shift.truth["packs"][self.printed : self.printed + packs]
+        assert set(self.shift.prints(made)) == {"accepted"}
+        self.printed += packs
+        wait(
+            lambda: self.shift.waiting().get("order_held") or self.booked() == self.printed,
+            "the packs are booked or held",
+        )
+
+    def booked(self):
+        return number(self.shift.sql, f"SELECT qty_producing FROM mrp_production WHERE id = {self.order}")
+
+    def passes(self, check):
+        """Let the operator say that a check passes: what it held is free."""
+        self.does("operator", "quality.machine.check", "action_pass", [check])
+        assert not self.holds(check)
+
+    def works_until(self, rule, times):
+        """Go on until a rule asked for so many checks, and return the last; first packs are looked at and pass."""
+        while len(self.checks(rule)) < times:
+            for check in self.checks("first", "open"):
+                self.passes(check)
+            self.prints()
+        return self.checks(rule)[times - 1]
+
+    def ships(self, lot):
+        """Deliver the pack of a serial number to somebody."""
+        sql, line = self.shift.sql, self.shift.line
+        where = f"quant.lot_id = {lot} AND quant.quantity > 0 AND place.usage = 'internal'"
+        [quant] = rows(
+            sql,
+            f"SELECT place.id FROM stock_quant quant JOIN stock_location place ON place.id = quant.location_id WHERE {where}",
+        )
+        kinds = self.does("admin", "stock.picking.type", "search", [["code", "=", "outgoing"], ["company_id", "=", 1]])
+        customers = number(sql, "SELECT id FROM stock_location WHERE usage = 'customer' ORDER BY id LIMIT 1")
+        places = {"location_id": quant["id"], "location_dest_id": int(customers)}
+        values = {"product_id": line["pack"], "lot_id": lot, "quantity": 1, "picked": True, **places}
+        [picking] = self.does(
+            "admin",
+            "stock.picking",
+            "create",
+            [{"picking_type_id": kinds[0], **places, "move_line_ids": [(0, 0, values)]}],
+        )
+        self.does("admin", "stock.picking", "button_validate", [picking])
+        return sql(f"SELECT state FROM stock_picking WHERE id = {picking}")
+
+    def called(self, alert):
+        """Return who has an activity because an alert stays open."""
+        kind = "SELECT res_id FROM ir_model_data WHERE module = 'quality_machine_event' AND name = 'activity_type_escalation'"
+        found = rows(
+            self.shift.sql,
+            f"""SELECT user_id FROM mail_activity WHERE res_model = 'quality.machine.alert' AND res_id = {alert}
+                   AND activity_type_id = ({kind}) ORDER BY id""",
+        )
+        names = {number: role for role, number in self.found["people"].items()}
+        return [names[row["user_id"]] for row in found]
+
+
+def test_a_shift_with_checks_a_gate_and_a_ladder(shift, machine_worker, odoo_server, odoo_shell, sql):
+    desk = Desk(shift, odoo_server, odoo_shell(f"LINE = {shift.line!r}\n{RULES}"))
+    worker = machine_worker()
+    shift.is_read()
+    shift.scans("scan", code=shift.line["order"])
+    shift.scans("change_lot", lot=FIRST, code=label_of_lot(FIRST), seconds=5)
+    shift.does("begin")
+    shift.has_made(8)
+    shift.scans("change_lot", lot=SECOND, code=label_of_lot(SECOND), seconds=5)
+
+    # The gate: until the first piece passes nothing more is booked; the one after the lot change is looked at as well.
+    for times in (1, 2):
+        while len(desk.checks("first")) < times:
+            desk.prints()
+        [check] = desk.checks("first", "open")
+        assert len(desk.holds(check)) == 1
+        booked = desk.booked()
+        desk.prints()
+        assert shift.waiting()["order_held"], "what is made after it waits"
+        assert desk.booked() == booked
+        if booked:  # not by a person either
+            with pytest.raises(RemoteError, match="waits for quality"):
+                desk.does("admin", "mrp.production", "button_mark_done", [desk.order], context=NO_QUESTIONS)
+        desk.passes(check)
+    wait(lambda: desk.booked() == desk.printed, "what waited is booked")
+    assert booked, "packs were booked before the lot change"
+
+    # What fails is held where it is, and the order goes on.
+    bad = desk.works_until("every", 1)
+    desk.does("operator", "quality.machine.check", "write", [bad], {"note": "The seal is open"})
+    desk.does("operator", "quality.machine.check", "action_fail", [bad])
+    [hold] = desk.holds(bad)
+    in_stock = f"""SELECT count(*) FROM stock_quant quant JOIN stock_location place ON place.id = quant.location_id
+                    WHERE quant.lot_id = {hold["lot_id"]} AND quant.quantity > 0 AND place.usage = 'internal'"""
+    while not number(sql, in_stock):  # every ten packs enter stock
+        for check in desk.checks("first", "open"):
+            desk.passes(check)
+        desk.prints()
+    with pytest.raises(RemoteError, match="held by quality"):
+        desk.ships(hold["lot_id"])
+
+    # Nobody looks after it: the next one is called, and then the next.
+    alert = int(number(sql, f"SELECT alert_id FROM quality_machine_check WHERE id = {bad}"))
+    for hours, called in ((0.9, []), (1.1, ["leader"]), (4.1, ["leader", "manager"])):
+        sql(
+            f"UPDATE quality_machine_alert SET raised = now() AT TIME ZONE 'UTC' - interval '{hours} hours' WHERE id = {alert}"
+        )
+        desk.cron("ir_cron_escalate")
+        assert desk.called(alert) == called, f"after {hours} h"
+    [seen] = desk.does("leader", "mrp.production", "read", [desk.order], ["quality_machine_words"])
+    assert "Shift leader: leader, Plant manager: manager" in seen["quality_machine_words"]
+
+    # Who has the right lets it go.
+    release = {"hold_ids": [(6, 0, [hold["id"]])], "reason": "Sealed again"}
+    with pytest.raises(RemoteError) as refused:
+        desk.does("operator", "quality.machine.hold", "action_release", [hold["id"]])
+    assert "AccessError" in refused.value.name
+    [wizard] = desk.does("inspector", "quality.machine.hold.release", "create", [release])
+    desk.does("inspector", "quality.machine.hold.release", "action_release", [wizard])
+    assert not desk.holds(bad)
+    assert desk.ships(hold["lot_id"]) == "done"
+
+    # What nobody checks in time is held as well; looking at it is enough to let it go.
+    missing = desk.works_until("every", 2)
+
+    def is_held():
+        desk.cron("ir_cron_missing")
+        return desk.holds(missing)
+
+    [late] = wait(is_held, "what is missing is held", every=0.5)
+    assert late["until_passed"]
+    with pytest.raises(RemoteError, match="held by quality"):
+        desk.does(
+            "admin", "stock.scrap", "do_scrap", desk.does("admin", "stock.scrap", "create", [_scrap(shift, late)])
+        )
+    desk.passes(missing)
+
+    # The rest of the batch
+    done = f"SELECT state = 'done' FROM mrp_production WHERE id = {desk.order}"
+    wait(lambda: shift.truth["state"] == COMPLETE, "the batch is made")
+    desk.prints(len(shift.truth["packs"]) - desk.printed)
+
+    def is_done():
+        for check in desk.checks("first", "open"):
+            desk.passes(check)
+        return sql(done) == "t"
+
+    wait(is_done, "the order is done")
+    assert_exactly_once(sql)
+
+    truth = shift.truth
+    worker.stop()
+    found = odoo_shell(f"LINE = {shift.line!r}\n{ASKED}")
+    print({name: value for name, value in truth.items() if name not in ("packs", "states", "scans")})
+    print(found)
+    _assert_true(found, truth)
+    # The wait before the batch and the lot change: two stops, two first packs. Each check was asked for by an event of its own.
+    assert len(desk.checks("first")) == 2
+    asked = "SELECT count(*) FROM mrp_machine_event WHERE type = 'quality.check_due'"
+    assert number(sql, asked) == len(desk.checks("first") + desk.checks("every"))
+    assert number(sql, "SELECT count(DISTINCT event_id) FROM quality_machine_check") == number(sql, asked)
+    rejects = "SELECT reject_count FROM quality_machine_alert WHERE origin = 'machine'"
+    assert number(sql, rejects) == truth["reject"], "and what fell into the bin is one alert"
+    assert [line for line in complaints(worker.output()) if "odoo.sql_db: bad query" not in line] == []
+
+
+def _scrap(shift, hold):
+    place = number(shift.sql, f"SELECT location_dest_id FROM mrp_production WHERE id = {shift.line['production']}")
+    return {"product_id": shift.line["pack"], "lot_id": hold["lot_id"], "scrap_qty": 1, "location_id": int(place)}
 
 
 def _assert_true(found, truth):

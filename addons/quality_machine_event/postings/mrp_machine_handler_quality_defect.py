@@ -24,10 +24,13 @@ class MachineHandlerQualityDefect(models.AbstractModel):
         if not isinstance(order, Waiting):
             production, workorder, _explanation = order
         code = self.env["mrp.machine.code"]._lookup(machine, "scrap_reason", event.data.get("reason") or "")
+        pieces = float(event.data.get("qty") or 0.0)
         if event.type == "quality.defect":
             alert = self._defect(machine, production, workorder, event)
         else:
-            alert = self._scrap(machine, production, workorder, event, code)
+            if machine.scrap_events == "add" and not self._is_no_reject(event, code):
+                pieces = self._rejects(event, order, pieces)
+            alert = self._scrap(machine, production, workorder, event, code, pieces)
         alert._classify(code.scrap_tag_id)
         return self._posting(
             rows,
@@ -39,8 +42,28 @@ class MachineHandlerQualityDefect(models.AbstractModel):
             alert,
             production_id=production.id,
             workorder_id=workorder.id,
-            quantity=float(event.data.get("qty") or 0.0),
+            quantity=pieces,
         )
+
+    @api.model
+    def _rejects(self, event, order, quantity):
+        """Return how many rejected pieces an amount of scrap is, as the order counts them: what was weighed is so many.
+
+        :param order: of ``_orders_at``
+        :raise Waiting: it was not told in pieces, and the order whose pieces they are is not known, or weighs nothing
+        """
+        unit = self.env["uom.uom"]._of_code(event.data.get("unit"))
+        if isinstance(order, Waiting):
+            if unit == self.env["uom.uom"]._of_code(None):
+                return quantity
+            raise order
+        production = order[0]
+        scrap = self.env["mrp.machine.handler.scrap"]
+        return production._pieces_of(quantity, scrap._unit_of(event, production, production.product_id))
+
+    @api.model
+    def _is_no_reject(self, event, code):
+        return bool(event.data.get("product") or code.is_rework)
 
     @api.model
     def _defect(self, machine, production, workorder, event):
@@ -66,14 +89,14 @@ class MachineHandlerQualityDefect(models.AbstractModel):
         return alert
 
     @api.model
-    def _scrap(self, machine, production, workorder, event, code):
+    def _scrap(self, machine, production, workorder, event, code, pieces):
         """Return the alert that counts the rejects which a reason is about.
 
+        :param float pieces: counted on it where told scrap is rejects of its own
         :raise Ignored: there is none, and the reason is put to the next one when that is raised
         """
-        if event.data.get("product") or code.is_rework:
+        if self._is_no_reject(event, code):
             raise Ignored("no_reject", self.env._("It is no reject of the order's pieces."))
-        pieces = float(event.data.get("qty") or 0.0)
         alerts = self.env["quality.machine.alert"]
         alert = alerts._counting(machine, production, event.occurred)
         if machine.scrap_events == "add" and pieces > 0:

@@ -101,6 +101,24 @@ class TestQualityDesk(QualityCommon):
         self.scrap(2, qty=3, reason="B")
         self.assertEqual(self.alerts().mapped("reject_count"), [5])
 
+    def test_what_is_weighed_counts_as_so_many_pieces_as_the_product_weighs(self):
+        self.machine.scrap_events = "add"
+        self.product.weight = 0.25
+        self.tag("B", "Burr")
+        self.scrap(1, qty=510, reason="B", unit="GRM")
+        self.scrap(2, qty=0.24, reason="B", unit="KGM")
+        self.assertEqual(self.alerts().mapped("reject_count"), [3])
+
+    def test_what_is_weighed_waits_until_it_is_known_what_it_is_of(self):
+        self.machine.scrap_events = "add"
+        self.tag("B", "Burr")
+        weighed = self.scrap(1, qty=510, reason="B", unit="GRM")  # of a product without a weight
+        before = self.scrap(-90_000, qty=510, reason="B", unit="GRM")  # of no order
+        self.assertEqual(self.rows(weighed, "quality_defect").mapped("reason"), ["unit"])
+        self.assertEqual(self.rows(before, "quality_defect").mapped("reason"), ["no_order"])
+        self.scrap(-89_000, qty=2, reason="B")
+        self.assertEqual(self.alerts().mapped("reject_count"), [2], "pieces need no order")
+
     def test_a_defect_is_an_alert_about_its_characteristic(self):
         for second, characteristic in ((1, "burr"), (2, "burr"), (3, "dent")):
             self.receive(
