@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .errors import DriverUnavailable
 
@@ -88,6 +89,11 @@ class Request:
     environment: str
     database: str
 
+    @cached_property
+    def digest(self):
+        """SHA-256 of the body, in hex."""
+        return hashlib.sha256(self.body).hexdigest()
+
 
 def new_nonce():
     """Return a nonce that was never used before: 128 bits of chance."""
@@ -127,9 +133,8 @@ def canonical(request, key_name, time, nonce):
     :param str nonce: 16 to 64 letters, digits, underscores and dashes
     :raise ValueError: a part of it holds a control character: two different requests could then be one text
     """
-    digest = hashlib.sha256(request.body).hexdigest()
     target, environment, database = request.target, request.environment, request.database
-    parts = ("v1", request.method.upper(), target, digest, key_name, time, nonce, environment, database)
+    parts = ("v1", request.method.upper(), target, request.digest, key_name, time, nonce, environment, database)
     if not all(part.isprintable() for part in parts):
         raise ValueError("a part of what is signed holds a control character")
     return "\n".join(parts).encode()

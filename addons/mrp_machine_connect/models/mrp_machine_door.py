@@ -1,5 +1,4 @@
 import base64
-import hashlib
 import hmac
 import os
 from datetime import timedelta
@@ -25,6 +24,8 @@ DOOR_REASONS = (
     "bearer_forbidden",
     "action_forbidden",
 )
+#: What is asked of a source at each request.
+SOURCE_FIELDS = ("active", "arming_id", "networks", "allows_bearer", "event_types", "company_id", "areas")
 #: Expired nonces that a request takes away with it: more than the one it brings, so that they never pile up.
 NONCES_CLEARED = 10
 
@@ -85,6 +86,7 @@ class MachineDoor(models.AbstractModel):
             token = signature.bearer(headers.get(signature.BEARER_HEADER))
         found = self._by_bearer(*token) if token else self._by_signature(asked, headers, now)
         source = self.env["mrp.machine.source"].browse(found["source_id"])
+        source.fetch([*SOURCE_FIELDS, f"allows_{action}"])  # at each request, so not all that people see of it
         moment = now.replace(tzinfo=None)
         if found["valid_from"] > moment or (found["valid_until"] and found["valid_until"] <= moment):
             raise DoorClosed("key_outdated", source.id, told=True)
@@ -99,7 +101,7 @@ class MachineDoor(models.AbstractModel):
         if not source._allows(action):
             raise DoorClosed("action_forbidden", source.id, told=True, status=403)
         if not token:
-            self._remember(found["id"], source, headers.get(signature.NONCE_HEADER), asked.body, moment)
+            self._remember(found["id"], source, headers.get(signature.NONCE_HEADER), asked.digest, moment)
         if not found["last_used"] or found["last_used"] < moment - timedelta(minutes=1):
             self._note_use(found["id"], moment)
         # What was not signed may do less: see MachineSource._may_deliver.
@@ -148,9 +150,8 @@ class MachineDoor(models.AbstractModel):
         found["material"] = base64.b64decode(public or "") if is_public else bytes.fromhex(secret or "")
         return found if len(found["material"]) >= signature.KEY_BYTES else None
 
-    def _remember(self, key_id, source, nonce, body, moment):
+    def _remember(self, key_id, source, nonce, digest, moment):
         """Keep that a request has come; the same once more is the same request, another body is a stolen signature."""
-        digest = hashlib.sha256(body).hexdigest()
         expires = moment + timedelta(seconds=2 * signature.WINDOW + 1)
         cr = self.env.cr
         # By SQL: one statement that is right for any number of workers and hosts. It takes more old ones away than the one it

@@ -112,8 +112,7 @@ class MachineIntake(models.AbstractModel):
             results |= {event.index: self._again(event, quicker[event.stream, event.uid]) for event in lost}
             fresh = [event for event in fresh if event.index not in results]
         reached = self._note_arrivals(streams, fresh, now)
-        for event in fresh:
-            results[event.index] = self._taken(event, held.get(event.index), reached)
+        results |= self._taken(fresh, held, reached)
         self._show(machines, fresh, held, now)
         if fresh:
             self._wake()
@@ -270,7 +269,10 @@ class MachineIntake(models.AbstractModel):
         for event in events:
             if event.sequence is not None:
                 numbers[event.stream, event.epoch or 0].append(event.sequence)
-        moment, cr, reached = now.replace(tzinfo=None), self.env.cr, {}
+        if not streams:
+            return {}
+        moment, cr, reached, moved, gaps = now.replace(tzinfo=None), self.env.cr, {}, [], []
+        missing = self._close_gaps({row_id: numbers[place] for place, (row_id, *_) in streams.items()}, moment)
         for place, (row_id, lowest, highest) in streams.items():
             arrived = numbers[place]
             known_highest = None if lowest is None else highest
@@ -278,28 +280,40 @@ class MachineIntake(models.AbstractModel):
             if highest is None:
                 continue
             if arrived:
-                cr.execute(
-                    "UPDATE mrp_machine_stream SET lowest = %s, sequence = %s WHERE id = %s", [lowest, highest, row_id]
-                )
-            missing = self._close_gaps(row_id, arrived, moment)
-            if opened:
-                cr.execute_values(
-                    "INSERT INTO mrp_machine_gap (stream_id, first, last, missing, opened) VALUES %s",
-                    [(row_id, first, last, Json([[first, last]]), moment) for first, last in opened],
-                    page_size=len(opened),
-                )
-            reached[place] = watermark(highest, [*missing, *opened])
+                moved.append((row_id, lowest, highest))
+            gaps += [(row_id, first, last, Json([[first, last]]), moment) for first, last in opened]
+            reached[place] = watermark(highest, [*missing[row_id], *opened])
+        if moved:
+            cr.execute_values(
+                """UPDATE mrp_machine_stream stream SET lowest = new.lowest, sequence = new.sequence
+                     FROM (VALUES %s) AS new (id, lowest, sequence) WHERE stream.id = new.id""",
+                moved,
+                template="(%s, %s::int8, %s::int8)",
+                page_size=len(moved),
+            )
+        if gaps:
+            cr.execute_values(
+                "INSERT INTO mrp_machine_gap (stream_id, first, last, missing, opened) VALUES %s",
+                gaps,
+                page_size=len(gaps),
+            )
         return reached
 
-    def _close_gaps(self, stream_id, arrived, moment):
-        """Take what has arrived out of a stream's open gaps, and return the ranges that are missing still."""
+    def _close_gaps(self, arrived, moment):
+        """Take what has arrived out of the open gaps of streams, and return ``{stream id: ranges that are missing still}``.
+
+        :param dict arrived: ``{stream id: numbers}``
+        """
         cr = self.env.cr
-        cr.execute("SELECT id, missing FROM mrp_machine_gap WHERE stream_id = %s AND closed IS NULL", [stream_id])
-        missing, changed = [], []
-        for gap_id, ranges in cr.fetchall():
+        cr.execute(
+            "SELECT id, stream_id, missing FROM mrp_machine_gap WHERE stream_id = ANY(%s) AND closed IS NULL ORDER BY id",
+            [list(arrived)],
+        )
+        missing, changed = {stream_id: [] for stream_id in arrived}, []
+        for gap_id, stream_id, ranges in cr.fetchall():
             before = [tuple(found) for found in ranges]
-            left = fill(before, arrived)
-            missing += left
+            left = fill(before, arrived[stream_id])
+            missing[stream_id] += left
             if left != before:
                 changed.append((gap_id, Json([list(found) for found in left]), None if left else moment))
         if changed:
@@ -360,8 +374,18 @@ class MachineIntake(models.AbstractModel):
             return self._rejected(event, "identity_conflict")
         return self._result(event, "duplicate") | {"first": disposition}
 
-    def _taken(self, event, held, reached):
-        if held:
-            return self._result(event, "held", held, HELD_REASONS[held])
-        behind = event.sequence is not None and event.sequence > reached[event.stream, event.epoch or 0]
-        return self._result(event, "accepted", "gap_open" if behind else "")
+    def _taken(self, events, held, reached):
+        """Return ``{index: result}`` of events that were stored."""
+        results = {}
+        for event in events:
+            if reason := held.get(event.index):
+                results[event.index] = self._result(event, "held", reason, HELD_REASONS[reason])
+                continue
+            is_behind = event.sequence is not None and event.sequence > reached[event.stream, event.epoch or 0]
+            reason = "gap_open" if is_behind else ""
+            # As :meth:`_result` makes it, without the call: this is what becomes of nearly all.
+            result = {"source": event.stream, "id": event.uid, "status": "accepted", "reason": reason, "message": ""}
+            if event.extras:
+                result["unknown"] = list(event.extras)
+            results[event.index] = result
+        return results

@@ -212,6 +212,13 @@ class MachineSource(models.Model):
         )
         if not isinstance(self.id, int):  # a form that is not saved yet
             chosen = SQL("machine.id = ANY(%s::int[])", self.machine_ids.ids)
+        if areas:
+            chosen = SQL(
+                """%(chosen)s OR machine.area = ANY(%(areas)s::text[])
+                   OR CONCAT(machine.area, ' / ', machine.line) = ANY(%(areas)s::text[])""",
+                chosen=chosen,
+                areas=areas,
+            )
         # By SQL: asked at each request; a gateway may speak for hundreds of machines, and a batch is about a few. Of its own
         # company alone, also where a machine has moved to another one since.
         self.env.cr.execute(
@@ -219,14 +226,10 @@ class MachineSource(models.Model):
                 """SELECT machine.id, machine.code, machine.company_id, machine.late_window, machine.early_window
                      FROM mrp_machine machine
                     WHERE machine.active AND (%(company)s IS NULL OR machine.company_id = %(company)s)
-                      AND (%(codes)s::text[] IS NULL OR machine.code = ANY(%(codes)s::text[]))
-                      AND (machine.area = ANY(%(areas)s::text[])
-                           OR CONCAT(machine.area, ' / ', machine.line) = ANY(%(areas)s::text[])
-                           OR %(chosen)s)
+                      AND (%(codes)s::text[] IS NULL OR machine.code = ANY(%(codes)s::text[])) AND (%(chosen)s)
                     ORDER BY machine.sequence, machine.id""",
                 company=self.company_id.id or None,
                 codes=None if codes is None else list(codes),
-                areas=areas,
                 chosen=chosen,
             )
         )

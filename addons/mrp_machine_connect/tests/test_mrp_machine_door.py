@@ -247,6 +247,31 @@ class TestMachineDoorSequence(DoorCommon):
         stream = self.env["mrp.machine.stream"].search([("source_id", "=", self.source.id)])
         return [(gap.first, gap.last, bool(gap.closed)) for gap in stream.gap_ids.sorted("id")]
 
+    def test_gaps_of_several_streams_in_one_request(self):
+        def send(*places):
+            return self.send(
+                *(
+                    self.said(f"{stream}-{number}", number, source=stream, sequence=number, epoch=1)
+                    for stream, number in places
+                )
+            )
+
+        def gaps():
+            streams = self.env["mrp.machine.stream"].search([("source_id", "=", self.source.id)], order="name")
+            found = streams.gap_ids.sorted(lambda gap: (gap.stream_id.name, gap.id))
+            return [(gap.stream_id.name, gap.missing, bool(gap.closed)) for gap in found]
+
+        send(("line/2", 10), ("line/1", 1), ("line/3", 5), ("line/2", 12), ("line/1", 4))
+        self.assertEqual(gaps(), [("line/1", [[2, 3]], False), ("line/2", [[11, 11]], False)])
+
+        answer = send(("line/1", 2), ("line/3", 6), ("line/2", 11), ("line/1", 7))
+
+        self.assertEqual(gaps(), [("line/1", [[3, 3]], False), ("line/1", [[5, 6]], False), ("line/2", [], True)])
+        self.assertEqual(
+            {mark["source"]: mark["sequence"] for mark in answer["watermarks"]},
+            {"line/1": 2, "line/2": 12, "line/3": 6},
+        )
+
     def test_a_gap_opens_and_closes(self):
         answer = self.numbered(1, 2, 5)
         self.assertEqual([result["reason"] for result in answer["results"]], ["", "", "gap_open"])
