@@ -11,7 +11,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from ..copy_rows import OPTIONS, copy_moment, copy_number, copy_text, is_plain
+from ..copy_rows import NULL, OPTIONS, copy_moment, copy_number, copy_text, is_plain
 from ..fields import BigInteger
 from ..machine_connect import clock
 from ..machine_connect.contact import NO_CONTACT
@@ -325,7 +325,7 @@ class MachineEvent(models.Model):
                 sequence += 1
                 signal_id = signals.get(event.signal)
                 row = self._prepare_row(head, stream, epoch, sequence, signal_id, version, event, received)
-                rows.append((machine.id, row))
+                rows.append((machine.id, row, event.type))
         stored = self._store(rows)
         # A decision of Odoo's own is no news of the machine, and who posts writes no row that every poll writes.
         is_news = source != self.env.ref("mrp_machine_connect.source_rules")
@@ -341,7 +341,7 @@ class MachineEvent(models.Model):
     def _store(self, rows):
         """Store rows of the log and queue them for their effects; those that are stored already stay as they are.
 
-        :param rows: a sequence of ``(machine id, row)``, the row as of :func:`log_row`
+        :param rows: a sequence of ``(machine id, row, event type)``, the row as of :func:`log_row`
         :return: for each row, in their order, its new id, or None where it was stored already
         """
         # By SQL: COPY takes a batch at a third of the cost of INSERT. It has no ON CONFLICT, but a row that is stored
@@ -354,12 +354,16 @@ class MachineEvent(models.Model):
             "SELECT string_agg(nextval('mrp_machine_event_id_seq')::text, ' ') FROM generate_series(1, %s)", [len(rows)]
         )
         ids = cr.fetchone()[0].split()
-        text = "".join([f"{new_id}\t{row}" for new_id, (_machine_id, row) in zip(ids, rows, strict=True)])
+        text = "".join([f"{new_id}\t{row}" for new_id, (_machine_id, row, _type) in zip(ids, rows, strict=True)])
+        patient = self.env["mrp.machine.poster"]._patient_types()
         try:
             with cr.savepoint(flush=False):
                 self._copy("mrp_machine_event", ("id", *LOG_COLUMNS), text)
-                queue = [f"{new_id}\t{machine_id}\n" for new_id, (machine_id, _row) in zip(ids, rows, strict=True)]
-                self._copy("mrp_machine_queue", ("event_id", "machine_id"), "".join(queue))
+                queue = [
+                    f"{new_id}\t{machine_id}\t{'t' if event_type in patient else NULL}\n"
+                    for new_id, (machine_id, _row, event_type) in zip(ids, rows, strict=True)
+                ]
+                self._copy("mrp_machine_queue", ("event_id", "machine_id", "is_patient"), "".join(queue))
         except UniqueViolation:
             stored = self._store_some(text)
             return [new_id if new_id in stored else None for new_id in map(int, ids)]
@@ -378,12 +382,14 @@ class MachineEvent(models.Model):
                        INSERT INTO mrp_machine_event (%(names)s)
                        SELECT %(names)s FROM mrp_machine_event_arrived ORDER BY id
                        ON CONFLICT (source_id, stream, uid) DO NOTHING
-                       RETURNING id, machine_id
+                       RETURNING id, machine_id, type
                    ), queued AS (
-                       INSERT INTO mrp_machine_queue (event_id, machine_id) SELECT id, machine_id FROM stored
+                       INSERT INTO mrp_machine_queue (event_id, machine_id, is_patient)
+                       SELECT id, machine_id, NULLIF(type = ANY(%(patient)s), FALSE) FROM stored
                    )
                    SELECT id FROM stored""",
                 names=names,
+                patient=sorted(self.env["mrp.machine.poster"]._patient_types()),
             )
         )
         stored = {row[0] for row in cr.fetchall()}

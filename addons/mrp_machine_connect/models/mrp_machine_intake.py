@@ -260,7 +260,7 @@ class MachineIntake(models.AbstractModel):
                 "",
                 event.correlation or data.get("refers_to"),
             )
-            rows.append((machine_id, row))
+            rows.append((machine_id, row, event.type))
         return self.env["mrp.machine.event"]._store(rows)
 
     def _note_arrivals(self, streams, events, now):

@@ -129,7 +129,11 @@ class MachineLot(models.Model):
         if not before.quantity or before.production_id != self.production_id or not self.lot_id:
             return
         quantity = rejected = 0.0
-        postings = self.env["mrp.machine.posting"].search([("machine_lot_id", "=", before.id)])
+        # Of what ended before, however much that is, nothing is read. A search looks at whole seconds.
+        since = self.date_start.replace(microsecond=0)
+        postings = self.env["mrp.machine.posting"].search(
+            [("machine_lot_id", "=", before.id), ("occurred_to", ">=", since)]
+        )
         for posting in postings:
             events = posting.event_posting_ids.event_id
             later = events.filtered(

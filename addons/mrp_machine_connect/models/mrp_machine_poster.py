@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from psycopg2 import OperationalError
 
-from odoo import SUPERUSER_ID, api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models, tools
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
@@ -346,6 +346,18 @@ class MachinePoster(models.AbstractModel):
         prefix = "mrp.machine.handler."
         handlers = [self.env[name] for name in sorted(self.env.registry.models) if name.startswith(prefix)]
         return sorted(handlers, key=lambda handler: handler._handler_sequence)
+
+    @api.model
+    @tools.ormcache()
+    def _patient_types(self):
+        """Return the types of events that have patient effects alone: none of them is looked at before pieces are.
+
+        Asked for each event that is stored, so it is kept until rules change.
+        """
+        pressing, patient = set(), set()
+        for handler in self._handlers():
+            (patient if handler._is_patient else pressing).update(handler._event_types)
+        return frozenset(patient - pressing)
 
     def _route(self, events, handlers):
         """Find out which handlers the events go to, and write down why the others go to none.

@@ -304,6 +304,26 @@ class TestFloods(AlarmCommon):
         self.assertFalse(self.queued())
         self.assertEqual(self.order.qty_producing, 5)
 
+    def test_what_has_patient_effects_alone_is_stored_so_and_keeps_no_poster(self):
+        first, piece = self.raised("270", 10), self.count(5)
+        self.receive(self.machine, first)
+        # The first is stored already: the way of those that arrive with it is another one.
+        self.receive(self.machine, first, self.raised("271", 11), piece)
+
+        self.env.cr.execute(
+            """SELECT event.type, queue.is_patient FROM mrp_machine_queue queue
+                 JOIN mrp_machine_event event ON event.id = queue.event_id ORDER BY event.id"""
+        )
+        found = self.env.cr.fetchall()
+        self.assertEqual(found, [("alarm.raised", True), ("alarm.raised", True), ("production.count", None)])
+        work = self.env["mrp.machine.poster"]._due_machines(self.env.cr)
+        self.assertEqual([row[:2] for row in work], [(False, self.machine.id)])
+
+        self.env["mrp.machine.poster"]._post_machine(self.machine, only_pressing=True)
+        self.assertEqual(
+            [row[:2] for row in self.env["mrp.machine.poster"]._due_machines(self.env.cr)], [(True, self.machine.id)]
+        )
+
     def test_an_event_with_both_kinds_of_effects_has_each_once(self):
         self.env["mrp.machine.condition"].create(
             {

@@ -177,12 +177,14 @@ class TestQualityRule(QualityCommon):
 
     def test_an_event_of_the_machine(self):
         rule = self.rule("event", event_type="alarm.raised")
-        self.receive(self.machine, self.event("alarm.raised", 1, {"code": "270", "text": "logic"}))
+        events = self.receive(self.machine, self.event("alarm.raised", 1, {"code": "270", "text": "logic"}))
+        self.env.cr.execute("SELECT is_patient FROM mrp_machine_queue WHERE event_id = %s", [events.id])
+        self.assertIsNone(self.env.cr.fetchone()[0], "what may stop a lot does not wait as alarms else do")
         self.post(self.machine)
         self.post(self.machine)
         check = self.checks(rule)
         self.assertEqual((len(check), check.production_id), (1, self.order))
-        self.assertIn("alarm.raised 270 logic", check.why)
+        self.assertIn("Alarm 270 logic", check.why)
 
     def test_an_event_that_no_rule_is_about_is_not_taken(self):
         self.rule("event", event_type="alarm.raised")
@@ -237,7 +239,8 @@ class TestQualityRule(QualityCommon):
         )  # fmt: skip
         self.make(1, 1, 0)
         check = self.checks(rule)
-        self.assertEqual((check.limits, check.note), ("3.9 to 4.1 mm", "With the gauge"))
+        self.assertEqual((check.limits, check.instruction), ("3.9 to 4.1 mm", "With the gauge"))
+        self.assertFalse(check.note, "what was seen is still to be entered")
         self.assertEqual(check.activity_ids.user_id, self.users["operator"])
         self.assertTrue(check.due and check.due > check.create_date)
         self.assertEqual(check.hold_ids.production_id, self.order)
