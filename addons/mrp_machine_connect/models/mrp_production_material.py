@@ -203,6 +203,9 @@ class MrpProduction(models.Model):
                 return words
             if not shares:
                 continue
+            if moves._is_beyond(shares):
+                last = max(moves.filtered(lambda move: move.state == "done").mapped("date"))
+                machines[:1]._decide_consumption(self, moves.product_id, last, "material")
             shares = moves._still_due(shares, sum(due.values()))
             if moves.product_id.tracking == "serial" and any(share not in (0.0, 1.0) for share in shares.values()):
                 return self.env._(
@@ -597,17 +600,34 @@ class StockMove(models.Model):
         :param dict shares: of each lot in all
         :param float due: in this component's unit
         """
-        unit, left = self[:1].product_uom, {}
-        lines = self.filtered(lambda move: move.state == "done").move_line_ids
-        for lot, share in shares.items():
-            posted = sum(
-                line.product_uom_id._compute_quantity(line.quantity, unit, round=False)
-                for line in lines
-                if line.lot_id == lot
-            )
-            left[lot] = max(0.0, unit.round(share - posted, rounding_method="HALF-UP"))
+        unit, posted = self[:1].product_uom, self._posted_by_lot()
+        left = {
+            lot: max(0.0, unit.round(share - posted.get(lot, 0.0), rounding_method="HALF-UP"))
+            for lot, share in shares.items()
+        }
         # Where more was posted of one lot than is known now to be of it, there is less left of the others.
         return _shares(left, due, unit) if sum(left.values()) else _shares(shares, due, unit)
+
+    def _posted_by_lot(self):
+        """Return ``{lot: how much of it was posted}``, in this component's unit."""
+        unit, posted = self[:1].product_uom, {}
+        for line in self.filtered(lambda move: move.state == "done").move_line_ids:
+            quantity = line.product_uom_id._compute_quantity(line.quantity, unit, round=False)
+            posted[line.lot_id] = posted.get(line.lot_id, 0.0) + quantity
+        return posted
+
+    def _is_beyond(self, shares):
+        """Return whether more was posted of a lot than is known now to be of it, for what was made meanwhile came late.
+
+        Where a machine or a person said how much was used, a lot may well have more than the share of its pieces.
+
+        :param dict shares: of each lot in all
+        """
+        done = self.filtered(lambda move: move.state == "done")
+        if not done or self.product_id.tracking != "lot" or any(move._is_told() for move in self):
+            return False
+        rounded = self[:1].product_uom.rounding * len(done)  # each part that was posted may have been
+        return any(posted - shares.get(lot, 0.0) > rounded for lot, posted in self._posted_by_lot().items())
 
     def _put_lots(self, lots):
         """Take so much of each lot for this move, and nothing else.

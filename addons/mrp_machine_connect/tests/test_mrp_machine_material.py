@@ -112,7 +112,8 @@ class TestMaterial(MaterialCommon):
         for line in self.raw(self.coil).filtered(lambda move: move.state == "done").move_line_ids:
             self.assertEqual(len(line.produce_line_ids), 1)
 
-    def test_a_part_takes_its_own_lots_where_the_step_that_takes_them_is_ahead(self):
+    def order_of_two_steps(self):
+        """Return an order whose coil the press takes, and whose parts enter stock when 50 of them are packed."""
         bom = self.coil_bom.copy()
         bom.operation_ids = [
             Command.create({"name": name, "workcenter_id": machine.workcenter_id.id})
@@ -120,10 +121,13 @@ class TestMaterial(MaterialCommon):
         ]
         bom.bom_line_ids.filtered(lambda line: line.product_id == self.coil).operation_id = bom.operation_ids[0]
         order = self.make_order(400, bom=bom)
-        press, pack = order.workorder_ids
-        self.load(order, workorder=press, seconds=3000)
-        self.load(order, machine=self.idle_machine, workorder=pack, seconds=3000)
+        for machine, step in zip((self.machine, self.idle_machine), order.workorder_ids, strict=True):
+            self.load(order, machine=machine, workorder=step, seconds=3000)
         self.idle_machine.write({"stock_beat": "pieces", "beat_pieces": 50})
+        return order
+
+    def test_a_part_takes_its_own_lots_where_the_step_that_takes_them_is_ahead(self):
+        order = self.order_of_two_steps()
         self.told(self.loaded("C1", 3000), self.count_from(0, 50, 3060))
         self.told(self.loaded("C2", 3100), self.count_from(50, 30, 3160))
         self.told(self.count_from(0, 50, 3170), machine=self.idle_machine)
@@ -133,6 +137,20 @@ class TestMaterial(MaterialCommon):
         self.told(self.count_from(50, 30, 3260), machine=self.idle_machine)
         self.close(order)
         self.assertEqual(self.lots_used(order), {"C1": 100, "C2": 60})
+
+    def test_net_a_part_whose_pieces_come_late_to_the_step_before_is_put_right_by_what_follows(self):
+        order = self.order_of_two_steps()
+        self.idle_machine.reject_booking = "net"
+        self.told(self.loaded("C1", 3000), self.count_from(0, 50, 3060), self.loaded("C2", 3100))
+        rejects = self.count_from(0, 10, 3160, kind="reject")
+        self.told(rejects, self.count_from(0, 50, 3170), machine=self.idle_machine)
+        self.assertEqual(self.lots_used(order), {"C1": 120}, "of the rejects the press has said nothing yet")
+
+        self.told(self.count_from(50, 20, 3150))
+        self.told(self.count_from(50, 10, 3260), machine=self.idle_machine)
+        self.close(order)
+
+        self.assertEqual((self.lots_used(order), self.exceptions()), ({"C1": 100, "C2": 40}, []))
 
     def test_without_a_lot_nothing_enters_stock_and_words_say_so(self):
         self.machine.write({"stock_beat": "pieces", "beat_pieces": 100})
