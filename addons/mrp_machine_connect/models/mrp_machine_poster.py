@@ -28,6 +28,8 @@ LOOKED_AT = ("type", "occurred", "occurred_us", "data", "disposition", "reason",
 PAUSES = (5, 60, 600)
 #: Tries of a transaction that met another one.
 CONFLICTS = 5
+#: In a context: whoever posts looks at the queue again once this is committed, and need not be woken.
+LOOKS_AGAIN = "machine_poster_looks_again"
 
 
 class MachinePoster(models.AbstractModel):
@@ -47,6 +49,8 @@ class MachinePoster(models.AbstractModel):
     @api.model
     def _wake(self, at=None):
         """Let the scheduled posters run as soon as this transaction is committed, or at a moment (naive UTC)."""
+        if not at and self.env.context.get(LOOKS_AGAIN):
+            return
         for name in ("ir_cron_post", "ir_cron_post_2"):
             # sudo: a trigger is no right of the user whose work made the events
             cron = self.env.ref(f"mrp_machine_connect.{name}", raise_if_not_found=False)
@@ -188,7 +192,7 @@ class MachinePoster(models.AbstractModel):
                 with registry.cursor() as cr:
                     if not self._lock(cr, machine_id, products):
                         return False
-                    env = api.Environment(cr, SUPERUSER_ID, {})
+                    env = api.Environment(cr, SUPERUSER_ID, {LOOKS_AGAIN: True})
                     machine = env["mrp.machine"].browse(machine_id)
                     limit = BATCH if only_pressing else PATIENT_BATCH
                     return bool(

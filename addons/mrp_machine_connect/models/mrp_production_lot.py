@@ -297,9 +297,19 @@ class MrpProduction(models.Model):
         shares = self._lot_shares()
         if not move or not shares:
             return
-        move.move_line_ids.unlink()
-        lines = self.env["stock.move.line"].create(
-            [{**move._prepare_move_line_vals(), "lot_id": lot.id, "quantity": quantity} for lot, quantity in shares]
+        # A line that is there is made right: to take it away and make another costs as much as to post it.
+        kept = move.move_line_ids.filtered(
+            lambda line: line.product_uom_id == move.product_uom and not line.result_package_id
+        )[: len(shares)]
+        (move.move_line_ids - kept).unlink()
+        for line, (lot, quantity) in zip(kept, shares, strict=False):
+            if (line.lot_id, line.quantity) != (lot, quantity):
+                line.write({"lot_id": lot.id, "quantity": quantity})
+        lines = kept | self.env["stock.move.line"].create(
+            [
+                {**move._prepare_move_line_vals(), "lot_id": lot.id, "quantity": quantity}
+                for lot, quantity in shares[len(kept) :]
+            ]
         )
         lines._apply_putaway_strategy()
         if self.product_id.tracking == "lot":
