@@ -17,9 +17,9 @@ _logger = logging.getLogger(__name__)
 TELEMETRY = ("meter.", "process.")
 #: Seconds that a scheduled pass may take.
 CRON_BUDGET = 8.0
-#: Events of one machine in one transaction; and of those that only patient effects are left of, so that pieces wait no
-#: longer than for some of them.
-BATCH, PATIENT_BATCH = 2000, 200
+#: Events of one machine in one transaction; of those that only patient effects are left of, so that pieces wait no longer
+#: than for some of them; and of these while there are pieces all the time.
+BATCH, PATIENT_BATCH, PRESSED_BATCH = 2000, 200, 50
 #: Advisory locks: one space for machines, one for products («mm» and «mp» in ASCII).
 LOCK_MACHINE, LOCK_PRODUCT = 0x6D6D, 0x6D70
 #: What routing and most handlers look at of an event; the rest is read where it is needed.
@@ -136,6 +136,7 @@ class MachinePoster(models.AbstractModel):
                 middle = len(work) // 2
                 work = work[middle:] + work[:middle]
             progress, was_patient = False, False
+            patient_batch = PATIENT_BATCH if all(is_patient for is_patient, *_machine in work) else PRESSED_BATCH
             # Sorted: those with effects that cannot wait come first.
             for is_patient, machine_id, products in sorted(work, key=lambda item: item[0]):
                 is_over = time.monotonic() > ends
@@ -144,7 +145,8 @@ class MachinePoster(models.AbstractModel):
                 if is_over and not is_patient:
                     continue  # one machine's patient effects come about in each pass, whatever there is to do
                 try:
-                    progress |= self._post_machine_locked(registry, machine_id, products, not is_patient)
+                    limit = patient_batch if is_patient else BATCH
+                    progress |= self._post_machine_locked(registry, machine_id, products, not is_patient, limit)
                     was_patient |= is_patient
                 except PASSING:
                     raise  # the database is away, for all machines
@@ -184,8 +186,8 @@ class MachinePoster(models.AbstractModel):
         look.rollback()
         return is_pressed
 
-    def _post_machine_locked(self, registry, machine_id, products, only_pressing):
-        """Post one machine's queue under locks; return whether anything came of it."""
+    def _post_machine_locked(self, registry, machine_id, products, only_pressing, limit):
+        """Post one machine's queue under locks, so many events at most; return whether anything came of it."""
         conflicts = 0
         while conflicts < CONFLICTS:
             try:
@@ -194,7 +196,6 @@ class MachinePoster(models.AbstractModel):
                         return False
                     env = api.Environment(cr, SUPERUSER_ID, {LOOKS_AGAIN: True})
                     machine = env["mrp.machine"].browse(machine_id)
-                    limit = BATCH if only_pressing else PATIENT_BATCH
                     return bool(
                         env[self._name]._post_machine(machine, products, only_pressing=only_pressing, limit=limit)
                     )
