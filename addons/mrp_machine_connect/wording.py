@@ -18,6 +18,7 @@ UNIT_SIGNS = {
     "MTR": "m",
     "MMT": "mm",
     "LTR": "l",
+    "MTQ": "m³",
     "BAR": "bar",
     "KWT": "kW",
     "KWH": "kWh",

@@ -3,6 +3,7 @@
 from odoo import api, fields, models
 
 from ..moments import naive_of_iso
+from ..wording import unit_text
 from . import mrp_machine_timeline  # noqa: F401 - extended here, so it must be there
 
 #: Words for the carrier that is meant where an event names none.
@@ -36,12 +37,20 @@ class MachineEnergy(models.Model):
     )
     quantity = fields.Float(required=True, readonly=True, digits=(16, 6), help="In its unit; fed back where negative.")
     meter = fields.Char(readonly=True, help="The signal that told it, where the machine has several meters.")
-    unit = fields.Char(required=True, readonly=True, help="UN/CEFACT Recommendation 20: KWH, MTQ.")
+    unit = fields.Char(
+        string="Code of the Unit", required=True, readonly=True, help="UN/CEFACT Recommendation 20: KWH, MTQ."
+    )
+    unit_sign = fields.Char(string="Unit", compute="_compute_unit_sign", help="What the quantity is in.")
     date_start = fields.Datetime(string="From", required=True, readonly=True)
     date_end = fields.Datetime(string="To", required=True, readonly=True)
     event_id = fields.Many2one(
         "mrp.machine.event", readonly=True, index="btree_not_null", ondelete="set null", help="Where it was told."
     )
+
+    @api.depends("unit")
+    def _compute_unit_sign(self):
+        for row in self:
+            row.unit_sign = unit_text(row.unit)
 
     @api.model
     def _share(self, machine, told, event):

@@ -46,6 +46,7 @@ class TestEnergy(MachineConnectCommon):
         energy = self.env["mrp.machine.energy"].search([("event_id", "=", event.id)])
         self.assertEqual((energy.production_id, energy.workorder_id), (self.order, self.workorder))
         self.assertEqual((energy.quantity, energy.unit, energy.carrier), (12.0, "KWH", "electricity"))
+        self.assertEqual(energy.unit_sign, "kWh", "people read signs, not codes")
         self.assertEqual(self.row(event).posting_id.production_id, self.order)
 
     def test_a_change_of_order_shares_it_by_time(self):
