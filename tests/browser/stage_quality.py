@@ -102,6 +102,8 @@ def plant(size):
     checks = env["quality.machine.check"].create([
         {"title": f"First piece {size}", "kind": "pass_fail", "gate": "until", **about},
         {"title": f"Scratches {size}", "kind": "count", "most": 1, "gate": "failed", **about},
+        {"title": f"Diameter {size}", "kind": "measure", "has_lower": True, "lower": 19.9, "has_upper": True, "upper": 20.1,
+         "unit": "mm", "gate": "failed", **about},
     ])
     # A ladder, and an alert that stays open
     team = env["quality.machine.team"].create({

@@ -49,12 +49,23 @@ def read(odoo_server):
 
 
 def test_an_operator_inspects(stage, found, sit_down, read, size):
-    first, counted = found["checks"]
+    first, counted, measured = found["checks"]
     assert _is_held(read, found["checked"]), "until the first piece passes"
     screen = sit_down("operator").open("my-machine-quality-checks").fits()
     screen.pick_up(f"First piece {size}")
+    assert not screen.page.locator('.o_field_widget[name="kind"]:visible').count(), "what is checked is the inspector's"
     screen.fits().press("action_pass")
     screen.wait_until(lambda: not _is_held(read, found["checked"]), "what passed is free")
+
+    # A thumb that hits Done before anything was entered is asked.
+    screen.open("my-machine-quality-checks").pick_up(f"Diameter {size}")
+    screen.press("action_done").expect("Is that what you measured?")
+    screen.page.locator(f"{DIALOG} footer .btn-secondary").click()
+    screen.page.wait_for_selector(DIALOG, state="detached")
+    screen.fill("value", 20.02).press("action_done")
+    screen.wait_until(
+        lambda: read("quality.machine.check", [["id", "=", measured], ["state", "=", "passed"]]), "it passed"
+    )
 
     screen.open("my-machine-quality-checks").pick_up(f"Scratches {size}")
     screen.fits().fill("count", 3).fill("note", "On the shaft").press("action_done")

@@ -96,6 +96,10 @@ class QualityMachineCheck(models.Model):
         ondelete="set null",
         help="The rule that asked for it.",
     )
+    instruction = fields.Text(related="rule_id.instruction", help="How it is checked, as its rule says.")
+    may_set_up = fields.Boolean(
+        compute="_compute_may_set_up", help="Whether you may change what is checked, and not only do it."
+    )
     why = fields.Char("Because", readonly=True, help="Why it is due now.")
     team_id = fields.Many2one("quality.machine.team", check_company=True, index="btree_not_null", help="Who does it.")
     responsible_id = fields.Many2one(
@@ -168,6 +172,10 @@ class QualityMachineCheck(models.Model):
         for check in self:
             if check.production_id:
                 check.product_id = check.production_id.product_id
+
+    @api.depends_context("uid")
+    def _compute_may_set_up(self):
+        self.may_set_up = self._is_inspector()
 
     @api.depends("due", "state")
     def _compute_is_late(self):

@@ -7,6 +7,7 @@ of it counts.
 import base64
 import csv
 import io
+import json
 import time
 
 from odoo import api, fields, models
@@ -347,10 +348,12 @@ class QualityMachineRecall(models.Model):
 
     def _insert_quality(self, lots):
         for kind, table, title, moment in (
-            ("check", "quality_machine_check", "concat_ws(' ', row.name, row.title, row.state)", "row.occurred"),
-            ("alert", "quality_machine_alert", "concat_ws(' ', row.name, row.title, row.state)", "row.first_occurred"),
-            ("hold", "quality_machine_hold", "concat_ws(' ', row.name, row.reason, row.state)", "row.held_at"),
+            ("check", "quality_machine_check", "row.title", "row.occurred"),
+            ("alert", "quality_machine_alert", "row.title", "row.first_occurred"),
+            ("hold", "quality_machine_hold", "row.reason", "row.held_at"),
         ):
+            model = table.replace("_", ".")
+            states = dict(self.env[model]._fields["state"]._description_selection(self.env))
             self._insert(
                 (
                     "kind",
@@ -364,10 +367,13 @@ class QualityMachineRecall(models.Model):
                     "res_id",
                 ),
                 f"""SELECT %(recall)s, %(company)s, %(kind)s, row.lot_id, row.product_id, row.machine_id,
-                          row.production_id, {moment}, {title}, %(model)s, row.id
+                          row.production_id, {moment},
+                          concat_ws(' ', row.name, {title}) || ' (' || (%(states)s::jsonb ->> row.state) || ')',
+                          %(model)s, row.id
                      FROM {table} row WHERE row.lot_id = ANY(%(lots)s)""",
                 kind=kind,
-                model=table.replace("_", "."),
+                model=model,
+                states=json.dumps(states),
                 lots=lots,
             )
 
@@ -489,7 +495,7 @@ class QualityMachineRecallLine(models.Model):
         help="What it is.",
     )
     direction = fields.Selection(
-        [("origin", "Where it begins"), ("up", "Used for it"), ("down", "Made of it")], readonly=True, help="Of a lot."
+        [("origin", "Begins here"), ("up", "Used for it"), ("down", "Made of it")], readonly=True, help="Of a lot."
     )
     level = fields.Integer(readonly=True, help="Steps away from where it begins.")
     lot_id = fields.Many2one(

@@ -436,7 +436,8 @@ class QualityMachineRule(models.Model):
                     limit=f"{self.reject_limit:g}",
                 )
             case "event":
-                return _("The machine said: %s.", data.get("said") or self.event_type)
+                event = self.env["mrp.machine.event"].browse(data.get("event_id") or []).exists()
+                return _("The machine said: %s.", event.display_name or data.get("said") or self.event_type)
             case _value:
                 return self.name
 
@@ -458,7 +459,6 @@ class QualityMachineRule(models.Model):
             "blocks_order": self.blocks_order,
             "team_id": self.team_id.id,
             "responsible_id": self.responsible_id.id,
-            "note": self.instruction,
             "due": self.env["quality.machine.check"]._due_at(moment, self.due_minutes),
         }
 

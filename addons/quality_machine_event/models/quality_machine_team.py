@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.addons.mrp_machine_connect.quantities import number_text
 from odoo.exceptions import ValidationError
 
 #: Alerts that one pass of the ladder looks at.
@@ -116,7 +117,7 @@ class QualityMachineAlert(models.Model):
             "quality_machine_event.activity_type_escalation",
             fields.Date.context_today(self),
             user_id=step.user_id.id,
-            summary=self.env._("Open for %s h", step.delay),
+            summary=self.env._("Open for %s h", number_text(step.delay)),
             note=words,
         )
         partners = step.user_id.partner_id.ids if step.by_mail else []
