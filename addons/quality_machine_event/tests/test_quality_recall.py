@@ -200,6 +200,7 @@ class TestQualityRecall(QualityCommon):
         self.assertIn("max 150", self.found(recall, "value").words)
         self.assertEqual(self.found(recall, "check").mapped("res_id"), check.ids)
         self.assertEqual(self.found(recall, "hold").mapped("res_id"), check.hold_ids.ids)
+        self.assertEqual(self.found(recall, "check").words, f"{check.name} {check.title} (Failed)")
 
     def test_a_machines_time(self):
         plant = self.small_plant()
