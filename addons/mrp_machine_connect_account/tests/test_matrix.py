@@ -31,12 +31,14 @@ class CostMatrixCommon(MatrixCommon, MachineAccountCommon):
 
     def compare(self, case, order, fed):
         result = super().compare(case, order, fed)
-        if case.sheet_tracking != "none" and case.delivery not in IN_TIME:
-            return result  # late lots of components: quantities alone are compared, not yet what they are worth
         made, true = self.made(order), self.true_value(case)
-        self.assertAlmostEqual(sum(made.mapped("value")), true, 2, "what was made")
         used = order.move_raw_ids.filtered(lambda move: move.state == "done")
-        self.assertAlmostEqual(sum(used.mapped("value")), self.true_components(case), 2, "what was used")
+        cents = 0.005
+        if case.sheet_tracking != "none" and case.delivery not in IN_TIME:
+            # Which lots there were is known late: Odoo rounds the value of a move each time that its quantity is corrected.
+            cents *= 1 + len(used)
+        self.assertAlmostEqual(sum(made.mapped("value")), true, delta=cents, msg="what was made")
+        self.assertAlmostEqual(sum(used.mapped("value")), self.true_components(case), delta=cents, msg="what was used")
         scrapped = order.scrap_ids.move_ids
         apart = sum(scrapped.filtered(lambda move: move.product_id != self.product).mapped("value"))
         self.assertAlmostEqual(apart, case.scrapped_apart * PIECE, 2, "what was scrapped of the components")
@@ -51,7 +53,8 @@ class CostMatrixCommon(MatrixCommon, MachineAccountCommon):
             )
         if case.beat == "close" and case.tracking != "lot":
             # All pieces are worth the same, the bad ones too; lots enter stock one by one.
-            self.assertAlmostEqual(self.product.total_value, true * case.good / case.quantity, 2, "what is in stock")
+            worth = true * case.good / case.quantity
+            self.assertAlmostEqual(self.product.total_value, worth, delta=cents, msg="what is in stock")
         return result
 
     def true_value(self, case):
