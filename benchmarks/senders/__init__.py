@@ -52,6 +52,10 @@ class Senders:
         """Return what was sent last, one ``(stream, id, sequence, time, data)`` an event."""
         return [event for found in self._all("said", None) for event in found]
 
+    def processes(self):
+        """Return their process ids."""
+        return [process.pid for process in self._processes]
+
     def close(self):
         """End them."""
         for line in self._lines:
