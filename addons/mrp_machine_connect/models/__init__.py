@@ -104,6 +104,7 @@ from . import (
     mrp_production,
     mrp_production_backorder,
     mrp_production_beat,
+    mrp_production_genealogy,
     mrp_production_late,
     mrp_production_lot,
     mrp_production_material,

@@ -8,8 +8,6 @@ from ..quantities import number_text
 from .mrp_production_beat import KEEP_OPEN
 from .mrp_workorder import CLOSED
 
-#: In a context: ids of what entered stock before, and keeps the components that it was made of.
-EARLIER = "machine_made_earlier"
 #: In a context: how much of the order is about to enter stock, lot by lot.
 IN_ALL = "machine_made_in_all"
 #: Roles of which rejects are no part of the count: they are pieces that took components on top.
@@ -147,7 +145,7 @@ class MrpProduction(models.Model):
         return super(MrpProduction, self.with_context(**{IN_ALL: self.qty_producing}))._enter_stock()
 
     def _post_inventory(self, cancel_backorder=False):
-        """Post what machines said was used, of the lots that were on them; each part keeps what it was made of.
+        """Post what machines said was used, of the lots that were on them.
 
         :raise UserError: nobody said of which lot something was, or it is not there
         """
@@ -156,26 +154,7 @@ class MrpProduction(models.Model):
                 production._book_consumption()
                 if words := production._lay_out_component_lots():
                     raise UserError(words)
-        earlier = self.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
-        result = super(MrpProduction, self.with_context(**{EARLIER: earlier.ids}))._post_inventory(cancel_backorder)
-        for production in self:
-            finished = production.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
-            production._link_taken_before(finished - earlier)
-        return result
-
-    def _link_taken_before(self, lines):
-        """Link what entered stock, and took nothing of a component, to what the part before it took: that is of its pieces too.
-
-        A machine may say what it used before it has counted what it made of that.
-
-        :param lines: the move lines of what entered stock
-        """
-        used = self.move_raw_ids.filtered(lambda move: move.state == "done" and move.bom_line_id and move.quantity)
-        for line in lines.filtered("quantity"):
-            lacking = used.product_id - line.consume_line_ids.filtered("quantity").product_id
-            for product in lacking:
-                last = used.filtered(lambda move, product=product: move.product_id == product).sorted("id")[-1:]
-                line.consume_line_ids |= last.move_line_ids.filtered("quantity")
+        return super()._post_inventory(cancel_backorder)
 
     def _lay_out_component_lots(self):
         """Lay out what is to be posted of tracked components by the lots that were on the machines.
@@ -679,16 +658,6 @@ class StockMove(models.Model):
                 "picked": True,
             }
         )
-
-
-class StockMoveLine(models.Model):
-    _inherit = "stock.move.line"  # pylint: disable=consider-merging-classes-inherited; one question a file
-
-    def write(self, vals):
-        """Leave what entered stock earlier linked to its own components: MRP links all of it to those used last."""
-        if vals.keys() == {"consume_line_ids"} and self.env.context.get(EARLIER):
-            self -= self.browse(self.env.context[EARLIER])
-        return super().write(vals)
 
 
 def _first(weights, total):
