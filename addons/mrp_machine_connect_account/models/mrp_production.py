@@ -36,6 +36,7 @@ class MrpProduction(models.Model):
             )
         )
         if not made:
+            self._take_rest(consumed_moves)
             return super()._cal_price(consumed_moves)
         steps = self.workorder_ids
         going = steps._labour_since("labour_taken")
@@ -45,6 +46,22 @@ class MrpProduction(models.Model):
         steps._labour_goes("labour_taken", going)
         made._is_made_of(consumed_moves, sum(going.values()))
         return result
+
+    def _take_rest(self, components):
+        """Put components that are used when all pieces are in stock already into the value of the last part.
+
+        A step that is ahead of the finished pieces used them, and MRP would have nothing that they are the cost of.
+        """
+        last = self._last_part()
+        rest = components.filtered(lambda move: move.quantity and not move.valued_in_id)
+        if last.made_share and rest:
+            rest.valued_in_id = last
+            last._set_value()
+
+    def _last_part(self):
+        """Return the move with which the last part of what was made entered stock, empty where none has."""
+        made = self.move_finished_ids.filtered(lambda move: move.state == "done" and move.product_id == self.product_id)
+        return made.sorted(lambda move: (move.date, move.id))[-1:]
 
     def _post_inventory(self, cancel_backorder=False):
         """Book the machine's time up to now before what it made is valued: its state may last still."""
@@ -59,10 +76,7 @@ class MrpProduction(models.Model):
         """
         for production in self:
             going = production.workorder_ids._labour_since("labour_taken")
-            made = production.move_finished_ids.filtered(
-                lambda move, product=production.product_id: move.state == "done" and move.product_id == product
-            )
-            last = made.sorted(lambda move: (move.date, move.id))[-1:]
+            last = production._last_part()
             if not last.made_share or production.company_id.currency_id.is_zero(sum(going.values())):
                 continue
             production.company_id._check_machine_period(production.display_name)

@@ -135,6 +135,24 @@ class TestOrderOfValues(MachineAccountCommon):
 
                 self.assertEqual((used.value, self.made(order).value), (100, 100))
 
+    def test_what_a_step_ahead_of_the_last_piece_used_is_in_the_last_part(self):
+        self.use("average")
+        self.use("average", products=self.sheet)
+        self.receive_sheets(100, 3.0, minute=0)
+        order = self.new_order(10)
+        self.put_in_stock(order, 4, 10)
+        part = self.made(order)
+        # Four pieces of a sheet of 3.00.
+        self.assertAlmostEqual(part.value, 12.0)
+
+        rest = order.move_raw_ids.filtered(lambda move: move.state != "done")
+        rest.write({"manual_consumption": True, "quantity": 1, "picked": True})
+        self.close(order, minute=20)
+
+        self.assertEqual(self.made(order), part, "no more pieces were made")
+        self.assertEqual((rest.state, rest.quantity), ("done", 1))
+        self.assertAlmostEqual(part.value, 15.0, msg="it cost what was used for it")
+
     def test_what_was_made_of_it_follows_through_all_levels(self):
         self.use("fifo")
         self.use("fifo", products=self.sheet)
