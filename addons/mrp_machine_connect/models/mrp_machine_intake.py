@@ -382,10 +382,5 @@ class MachineIntake(models.AbstractModel):
                 results[event.index] = self._result(event, "held", reason, HELD_REASONS[reason])
                 continue
             is_behind = event.sequence is not None and event.sequence > reached[event.stream, event.epoch or 0]
-            reason = "gap_open" if is_behind else ""
-            # As :meth:`_result` makes it, without the call: this is what becomes of nearly all.
-            result = {"source": event.stream, "id": event.uid, "status": "accepted", "reason": reason, "message": ""}
-            if event.extras:
-                result["unknown"] = list(event.extras)
-            results[event.index] = result
+            results[event.index] = self._result(event, "accepted", "gap_open" if is_behind else "")
         return results

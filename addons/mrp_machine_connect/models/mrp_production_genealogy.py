@@ -26,11 +26,14 @@ class MrpProduction(models.Model):
         :param lines: the move lines of what entered stock
         """
         used = self.move_raw_ids.filtered(lambda move: move.state == "done" and move.bom_line_id and move.quantity)
-        for line in lines.filtered("quantity"):
-            lacking = used.product_id - line.consume_line_ids.filtered("quantity").product_id
-            for product in lacking:
+        # Together where they are made of the same: an order may have a thousand serial numbers.
+        for made_of, alike in lines.filtered("quantity").grouped("consume_line_ids").items():
+            earlier = self.env["stock.move.line"]
+            for product in used.product_id - made_of.filtered("quantity").product_id:
                 last = used.filtered(lambda move, product=product: move.product_id == product).sorted("id")[-1:]
-                line.consume_line_ids |= last.move_line_ids.filtered("quantity")
+                earlier |= last.move_line_ids.filtered("quantity")
+            if earlier:
+                alike.consume_line_ids = made_of | earlier
 
 
 class StockMoveLine(models.Model):

@@ -9,6 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.mrp_machine_poster import LOOKS_AGAIN
 from .common import MachineConnectCommon
 
 
@@ -323,6 +324,34 @@ class TestFloods(AlarmCommon):
         self.assertEqual(
             [row[:2] for row in self.env["mrp.machine.poster"]._due_machines(self.env.cr)], [(True, self.machine.id)]
         )
+
+    def test_beside_pieces_fifty_alarms_are_taken_in_at_once_and_no_more(self):
+        self.receive(self.machine, *[self.raised(str(code), 10) for code in range(60)])
+        self.receive(self.idle_machine, self.count(1))
+        self.env.flush_all()
+        # No time at all: of what is patient one portion is taken each time, and what presses is for the next pass.
+        with self.enter_registry_test_mode():
+            self.env["mrp.machine.poster"]._post_due(self.registry, -1.0)
+
+        self.assertEqual([is_patient for _event_id, is_patient in self.queued()], [True] * 10 + [None])
+        self.env.cr.execute("DELETE FROM mrp_machine_queue WHERE is_patient IS NULL")
+        self.receive(self.machine, *[self.raised(str(code), 20) for code in range(60, 120)])
+        with self.enter_registry_test_mode():
+            self.env["mrp.machine.poster"]._post_due(self.registry, -1.0)
+
+        self.assertFalse(self.queued(), "where no piece waits it is all of them")
+
+    def test_who_posts_is_not_woken_by_what_he_decides_but_by_its_time(self):
+        poster, triggers = self.env["mrp.machine.poster"], self.env["ir.cron.trigger"]
+        posting, before = poster.with_context(**{LOOKS_AGAIN: True}), triggers.search_count([])
+
+        posting._wake()
+        self.assertEqual(triggers.search_count([]), before)
+        posting._wake(at=self.at(86400 * 36500).replace(tzinfo=None))
+        later = triggers.search_count([])
+        self.assertGreater(later, before)
+        poster._wake()
+        self.assertGreater(triggers.search_count([]), later)
 
     def test_an_event_with_both_kinds_of_effects_has_each_once(self):
         self.env["mrp.machine.condition"].create(
