@@ -79,11 +79,16 @@ def uninstall_hook(env):
     # Workers may post at this moment, and no transaction deletes what another one wrote after it began. So the log is not
     # emptied: it lets go what it points at, and its tables go as they are. This waits for who is at work, and stops the others.
     env.cr.execute("LOCK TABLE mrp_machine_event, mrp_machine_queue IN ACCESS EXCLUSIVE MODE")
+    let_go(env, LOG_TABLES)
+    env["ir.model.data"].search([("module", "=", "mrp_machine_connect"), ("model", "in", KEPT_MODELS)]).unlink()
+    env.invalidate_all()
+
+
+def let_go(env, tables):
+    """Let tables go as they are when their addon goes: nothing in them keeps what they point at."""
     env.cr.execute(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY(%s::regclass[])",
-        [list(LOG_TABLES)],
+        [list(tables)],
     )
     for table, constraint in env.cr.fetchall():
         env.cr.execute(SQL("ALTER TABLE %s DROP CONSTRAINT %s", SQL.identifier(table), SQL.identifier(constraint)))
-    env["ir.model.data"].search([("module", "=", "mrp_machine_connect"), ("model", "in", KEPT_MODELS)]).unlink()
-    env.invalidate_all()

@@ -1,6 +1,6 @@
 """What happens once, when the addon goes."""
 
-from odoo.tools import SQL
+from odoo.addons.mrp_machine_connect.hooks import let_go
 
 #: The handlers that this addon brings.
 HANDLERS = (
@@ -25,17 +25,6 @@ def uninstall_hook(env):
     env["ir.model.data"].sudo().search(
         [("module", "=", "quality_machine_event"), ("model", "in", KEPT_MODELS)]
     ).unlink()
-    _let_go(env)
-
-
-def _let_go(env):
-    """Let this addon's tables go as they are: nothing in them keeps a machine that goes with them."""
     env.flush_all()
-    env.cr.execute(
-        """SELECT conrelid::regclass::text, conname FROM pg_constraint
-            WHERE contype = 'f' AND conrelid IN (
-                  SELECT oid FROM pg_class WHERE relkind = 'r' AND relname LIKE 'quality\\_machine\\_%'
-                     AND relnamespace = current_schema()::regnamespace)"""
-    )
-    for table, constraint in env.cr.fetchall():
-        env.cr.execute(SQL("ALTER TABLE %s DROP CONSTRAINT %s", SQL.identifier(table), SQL.identifier(constraint)))
+    models = (model for name, model in env.registry.items() if name.startswith("quality.machine."))
+    let_go(env, [model._table for model in models if model._auto and not model._abstract])

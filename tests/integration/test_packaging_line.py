@@ -141,6 +141,14 @@ class Shift:
         """Deliver the labels of packs, and return what became of them at the door."""
         return [result.status for result in self.printer.deliver(packs).results]
 
+    def begins(self):
+        """Scan the order and the first lot, and pack of it."""
+        self.is_read()
+        self.scans("scan", code=self.line["order"])
+        self.scans("change_lot", lot=FIRST, code=label_of_lot(FIRST), seconds=5)
+        self.does("begin")
+        self.has_made(8)
+
     def waiting(self):
         """Return ``{reason: effects that wait for it}``."""
         found = rows(
@@ -162,11 +170,7 @@ def shift(durable_database, odoo_shell, odoo_server, start_program, sql):
 
 def test_a_shift_on_the_packaging_line(shift, machine_worker, odoo_shell, sql):
     worker = machine_worker()
-    shift.is_read()
-    shift.scans("scan", code=shift.line["order"])
-    shift.scans("change_lot", lot=FIRST, code=label_of_lot(FIRST), seconds=5)
-    shift.does("begin")
-    shift.has_made(8)
+    shift.begins()
     # Counted, and nobody knows yet which serial numbers these packs have.
     wait(lambda: shift.waiting().get("serial"), "packs wait for their serial numbers")
     shift.scans("change_lot", lot=SECOND, code=label_of_lot(SECOND), seconds=5)
@@ -192,14 +196,7 @@ def test_a_shift_on_the_packaging_line(shift, machine_worker, odoo_shell, sql):
     wait(lambda: sql(done) == "t", "the order is done")
     assert_exactly_once(sql)
 
-    truth = shift.truth
-    worker.stop()
-    found = odoo_shell(f"LINE = {shift.line!r}\n{ASKED}")
-    print({name: value for name, value in truth.items() if name not in ("packs", "states", "scans")})
-    print(found)
-    _assert_true(found, truth)
-    # Poll and door may write the machine's status at the same moment: Odoo logs the query, and the poll is stored once more.
-    assert [line for line in complaints(worker.output()) if "odoo.sql_db: bad query" not in line] == []
+    _ends_true(shift, worker, odoo_shell)
 
 
 #: People of each role, whose password is the login; the first pack after a stop is checked before the order goes on, and one of ten.
@@ -333,11 +330,7 @@ class Desk:
 def test_a_shift_with_checks_a_gate_and_a_ladder(shift, machine_worker, odoo_server, odoo_shell, sql):
     desk = Desk(shift, odoo_server, odoo_shell(f"LINE = {shift.line!r}\n{RULES}"))
     worker = machine_worker()
-    shift.is_read()
-    shift.scans("scan", code=shift.line["order"])
-    shift.scans("change_lot", lot=FIRST, code=label_of_lot(FIRST), seconds=5)
-    shift.does("begin")
-    shift.has_made(8)
+    shift.begins()
     shift.scans("change_lot", lot=SECOND, code=label_of_lot(SECOND), seconds=5)
 
     # The gate: until the first piece passes nothing more is booked; the one after the lot change is looked at as well.
@@ -420,12 +413,7 @@ def test_a_shift_with_checks_a_gate_and_a_ladder(shift, machine_worker, odoo_ser
     wait(is_done, "the order is done")
     assert_exactly_once(sql)
 
-    truth = shift.truth
-    worker.stop()
-    found = odoo_shell(f"LINE = {shift.line!r}\n{ASKED}")
-    print({name: value for name, value in truth.items() if name not in ("packs", "states", "scans")})
-    print(found)
-    _assert_true(found, truth)
+    truth = _ends_true(shift, worker, odoo_shell)
     # The wait before the batch and the lot change: two stops, two first packs. Each check was asked for by an event of its own.
     assert len(desk.checks("first")) == 2
     asked = "SELECT count(*) FROM mrp_machine_event WHERE type = 'quality.check_due'"
@@ -433,7 +421,19 @@ def test_a_shift_with_checks_a_gate_and_a_ladder(shift, machine_worker, odoo_ser
     assert number(sql, "SELECT count(DISTINCT event_id) FROM quality_machine_check") == number(sql, asked)
     rejects = "SELECT reject_count FROM quality_machine_alert WHERE origin = 'machine'"
     assert number(sql, rejects) == truth["reject"], "and what fell into the bin is one alert"
+
+
+def _ends_true(shift, worker, odoo_shell):
+    """Stop the worker, hold the books against the truth of the line, and return that."""
+    truth = shift.truth
+    worker.stop()
+    found = odoo_shell(f"LINE = {shift.line!r}\n{ASKED}")
+    print({name: value for name, value in truth.items() if name not in ("packs", "states", "scans")})
+    print(found)
+    _assert_true(found, truth)
+    # Poll and door may write the machine's status at the same moment: Odoo logs the query, and the poll is stored once more.
     assert [line for line in complaints(worker.output()) if "odoo.sql_db: bad query" not in line] == []
+    return truth
 
 
 def _scrap(shift, hold):
