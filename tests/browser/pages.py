@@ -166,6 +166,10 @@ class Screen:
                 opener.first.click()
                 menu = self.page.locator(".o-dropdown--menu, .o_bottom_sheet").last
                 menu.wait_for()
+                # On a phone it slides in; who scrolls to a button on its way down dismisses the whole sheet.
+                menu.evaluate(
+                    "menu => Promise.allSettled(menu.getAnimations({subtree: true}).map(moving => moving.finished))"
+                )
                 if menu.locator(button).count():
                     menu.locator(button).first.click()
                     return self.quiet()

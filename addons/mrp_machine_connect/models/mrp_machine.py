@@ -505,7 +505,7 @@ class Machine(models.Model):
 
     # What people do
 
-    def _adjust(self, kind, delta, why, at=None, refers_to=None, order=None):
+    def _adjust(self, kind, delta, why, at=None, refers_to=None, order=None, scrap_tag=None):
         """Add pieces to what this machine counted, or take some away, through the log like any other event.
 
         :param str kind: ``good``, ``reject`` or ``rework``
@@ -514,6 +514,7 @@ class Machine(models.Model):
         :param at: when it was so, naive UTC; now when not given. It decides which order is meant
         :param str refers_to: the event that is corrected
         :param tuple order: the production and work order that are meant, whatever ran at that time
+        :param scrap_tag: the stock.scrap.reason.tag for which pieces were rejected or are to be reworked
         :return: the event
         """
         self.ensure_one()
@@ -521,6 +522,8 @@ class Machine(models.Model):
         data = {"kind": kind, "delta": delta, "why": why, "who": self.env.user.login, "entered": now.isoformat()}
         if refers_to:
             data["refers_to"] = refers_to
+        if scrap_tag:
+            data["scrap_tag_id"] = scrap_tag.id
         if order:
             production, workorder = order
             data.update(production_id=production.id, workorder_id=workorder.id or None)

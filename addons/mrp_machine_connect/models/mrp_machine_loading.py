@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..moments import moment_words
 from .mrp_workorder import CLOSED
 
 
@@ -119,7 +120,7 @@ class MachineLoading(models.Model):
                 self.env._(
                     "%(order)s was loaded at %(time)s, which is later. Choose a later moment.",
                     order=current.production_id.display_name,
-                    time=fields.Datetime.to_string(current.date_start),
+                    time=moment_words(machine, current.date_start),
                 )
             )
         current._leave(at)
@@ -176,10 +177,10 @@ class MachineLoading(models.Model):
         if self.date_end and not self._is_closed():
             raise UserError(
                 self.env._(
-                    "%(order)s was loaded from %(start)s to %(end)s (UTC). Choose a moment that is not within.",
+                    "%(order)s was loaded from %(start)s to %(end)s. Choose a moment that is not within.",
                     order=(self.workorder_id or self.production_id).display_name,
-                    start=fields.Datetime.to_string(self.date_start),
-                    end=fields.Datetime.to_string(self.date_end),
+                    start=moment_words(self, self.date_start),
+                    end=moment_words(self, self.date_end),
                 )
             )
         self._cut(at)

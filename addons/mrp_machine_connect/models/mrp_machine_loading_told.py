@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.fields import Domain
 
 from ..machine_connect.state import same
-from ..moments import microseconds_of
+from ..moments import microseconds_of, moment_words
 from ..order_words import BEGUN, LEFT
 from ..postings.outcome import Ignored
 
@@ -147,9 +147,9 @@ class MachineLoading(models.Model):
         if self._is_closed():
             return
         why = self.env._(
-            "The machine left %(order)s at %(end)s (UTC)",
+            "The machine left %(order)s at %(end)s",
             order=(self.workorder_id or self.production_id).display_name,
-            end=fields.Datetime.to_string(self.date_end),
+            end=moment_words(machine, self.date_end),
         )
         for other, step, kind, pieces in machine._booked_elsewhere(start, end, *(record.browse() for record in order)):
             if (other, step) == order:

@@ -3,6 +3,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..moments import moment_words
 from .mrp_machine_shadow import SHADOW
 
 #: Modes in which what a machine reports becomes documents: at once, or when somebody approved it.
@@ -205,16 +206,16 @@ class Machine(models.Model):
         words = {
             "before": labels[change.mode_before],
             "mode": labels[change.mode],
-            "moment": fields.Datetime.to_string(change.moment),
+            "moment": moment_words(self, change.moment),
             "reason": change.reason or "–",
         }
         if change.takes_over:
             body = self.env._(
-                "%(before)s → %(mode)s for what occurred from %(moment)s (UTC) on, with what was kept since then. %(reason)s",
+                "%(before)s → %(mode)s for what occurred from %(moment)s on, with what was kept since then. %(reason)s",
                 **words,
             )
         else:
-            body = self.env._("%(before)s → %(mode)s for what occurs from %(moment)s (UTC) on. %(reason)s", **words)
+            body = self.env._("%(before)s → %(mode)s for what occurs from %(moment)s on. %(reason)s", **words)
         self.message_post(body=body)
 
     @api.model

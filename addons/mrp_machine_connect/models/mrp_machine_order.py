@@ -2,9 +2,9 @@
 
 from math import floor
 
-from odoo import fields, models
+from odoo import models
 
-from ..moments import naive_of_iso
+from ..moments import moment_words, naive_of_iso
 from ..postings.outcome import Waiting
 from ..quantities import pieces_text
 from .mrp_workorder import CLOSED
@@ -144,9 +144,9 @@ class Machine(models.Model):
             words.append((loading.date_start, 0, None))
             if loading.left_event_id:
                 why = self.env._(
-                    "The machine itself said at %(time)s (UTC) that it no longer works on %(order)s, and has named no "
+                    "The machine itself said at %(time)s that it no longer works on %(order)s, and has named no "
                     "other order since.",
-                    time=fields.Datetime.to_string(loading.date_end),
+                    time=moment_words(self, loading.date_end),
                     order=(loading.workorder_id or loading.production_id).display_name,
                 )
                 words.append((loading.date_end, 1, Waiting("no_order", why)))
@@ -158,8 +158,8 @@ class Machine(models.Model):
             event = row.event_id
             if event.type.startswith("production.") and event.occurred <= last:
                 why = self.env._(
-                    "The machine said at %(time)s (UTC) which order it works on, and that waits itself: %(why)s",
-                    time=fields.Datetime.to_string(event.occurred),
+                    "The machine said at %(time)s which order it works on, and that waits itself: %(why)s",
+                    time=moment_words(self, event.occurred),
                     why=row.message,
                 )
                 words.append((event.occurred, 2, Waiting("order_untold", why)))
@@ -223,12 +223,12 @@ class Machine(models.Model):
         return Waiting(
             "spans_change",
             self.env._(
-                "Between %(start)s and %(end)s (UTC) nobody could read the machine, and the order changed meanwhile: "
+                "Between %(start)s and %(end)s nobody could read the machine, and the order changed meanwhile: "
                 "%(orders)s. Counted in all: %(pieces)s; by the time that each ran, %(shares)s. Book the part of each by "
                 "«Add or Correct Pieces» at a time when it ran, and ignore this. If one order made them all, load it from "
                 "%(start)s on.",
-                start=fields.Datetime.to_string(window[0]),
-                end=fields.Datetime.to_string(window[1]),
+                start=moment_words(self, window[0]),
+                end=moment_words(self, window[1]),
                 orders=", ".join(self._ran_words(window, *order) for order in ran),
                 pieces=pieces_text(self.env, pieces),
                 shares=", ".join(
@@ -247,8 +247,8 @@ class Machine(models.Model):
         _ = self.env._
         words = {
             "order": (workorder or production).display_name,
-            "start": fields.Datetime.to_string(start),
-            "end": fields.Datetime.to_string(end or None),
+            "start": moment_words(self, start) if start else "",
+            "end": moment_words(self, end) if end else "",
         }
         match _within(window, start), _within(window, end):
             case True, True:

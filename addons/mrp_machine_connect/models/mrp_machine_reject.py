@@ -65,6 +65,14 @@ class MachineReject(models.Model):
             row.workcenter_id = row.workorder_id.workcenter_id or row.machine_id.workcenter_id
 
     @api.model
+    def _noted(self, key):
+        """Return how many pieces are noted for a reason, in the unit of the order.
+
+        :param dict key: values of the fields of the unique index
+        """
+        return self.search([(name, "=", value) for name, value in key.items()], limit=1).quantity
+
+    @api.model
     def _add(self, key, quantity, moment):
         """Add pieces to the row of a reason, made when it is new, and return it.
 
@@ -127,7 +135,8 @@ class MachineEventPosting(models.Model):
 
     def _pieces(self):
         if self.handler == "scrap":
-            return float((self.event_id.data or {}).get("qty") or 0.0)
+            data = self.event_id.data or {}
+            return float(data.get("qty") or data.get("delta") or 0.0)
         return super()._pieces()
 
     @api.model

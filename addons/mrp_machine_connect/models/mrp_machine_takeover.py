@@ -1,9 +1,9 @@
 """What becomes of pieces that were booked already, when it turns out that another order had run?"""
 
-from odoo import fields, models
+from odoo import models
 from odoo.tools import float_is_zero
 
-from ..moments import microseconds_of
+from ..moments import microseconds_of, moment_words
 from .mrp_workorder import CLOSED
 
 
@@ -79,9 +79,9 @@ class Machine(models.Model):
             if other.state in CLOSED or step.state in CLOSED:
                 continue
             why = self.env._(
-                "%(order)s ran from %(start)s (UTC) on",
+                "%(order)s ran from %(start)s on",
                 order=(workorder or production).display_name,
-                start=fields.Datetime.to_string(start),
+                start=moment_words(self, start),
             )
             self._adjust(kind, -pieces, why, at=start, order=(other, step))
             self._adjust(kind, pieces, why, at=start, order=(production, workorder))

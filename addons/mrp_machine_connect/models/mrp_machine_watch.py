@@ -3,6 +3,7 @@ import logging
 from odoo import api, fields, models
 from odoo.fields import Command
 
+from ..moments import moment_words
 from ..polling_host import PASSING
 
 _logger = logging.getLogger(__name__)
@@ -67,9 +68,9 @@ class MachineWatch(models.AbstractModel):
             machine.responsible_id,
             self.env._("%s is silent", machine.name),
             self.env._(
-                "Nothing was heard by %(connection)s since %(since)s (UTC). %(why)s",
+                "Nothing was heard by %(connection)s since %(since)s. %(why)s",
                 connection=connection.name,
-                since=fields.Datetime.to_string(since),
+                since=moment_words(machine, since),
                 why=connection.health_message if status.code else self._no_poller_words(connection),
             ),
         )
@@ -86,7 +87,7 @@ class MachineWatch(models.AbstractModel):
             return
         if machine.status_id.health == "silent":
             machine.status_id.health = "ok" if machine.connection_ids else "none"
-        self._clear(machine, self.env._("Heard again at %s (UTC).", fields.Datetime.to_string(status.last_ok)))
+        self._clear(machine, self.env._("Heard again at %s.", moment_words(machine, status.last_ok)))
 
     @api.model
     def _watch_workers(self):
@@ -127,9 +128,9 @@ class MachineWatch(models.AbstractModel):
                 others=", ".join(sorted(alive.mapped("name"))),
             ),
             self.env._(
-                "It was last heard at %(time)s (UTC) and did not say goodbye. No piece is lost, but there is one worker "
+                "It was last heard at %(time)s and did not say goodbye. No piece is lost, but there is one worker "
                 "less for the next failure. Start «odoo machine_worker» on %(host)s again, and look there why it ended.",
-                time=fields.Datetime.to_string(worker.last_seen),
+                time=moment_words(worker, worker.last_seen),
                 host=worker._host(),
             ),
             kind="worker",
@@ -143,10 +144,10 @@ class MachineWatch(models.AbstractModel):
             user,
             self.env._("No machine worker is running"),
             self.env._(
-                "The worker %(name)s was last heard at %(time)s (UTC) and no other one runs, so %(count)s machines "
+                "The worker %(name)s was last heard at %(time)s and no other one runs, so %(count)s machines "
                 "are not polled. Start «odoo machine_worker» again.",
                 name=", ".join(workers.mapped("name")),
-                time=fields.Datetime.to_string(max(workers.mapped("last_seen"))),
+                time=moment_words(workers, max(workers.mapped("last_seen"))),
                 count=len(machines),
             ),
             kind="worker",

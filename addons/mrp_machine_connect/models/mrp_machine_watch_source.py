@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.tools import plaintext2html
 
+from ..moments import moment_words
+
 
 class MachineSourceWatch(models.AbstractModel):
     """Notices sources that fall silent, and those that are refused again and again, and tells the person who is named."""
@@ -55,9 +57,9 @@ class MachineSourceWatch(models.AbstractModel):
             "silent",
             self.env._("%s is silent", source.name),
             self.env._(
-                "Nothing was heard of it since %(since)s (UTC). Is the sender running, and does it reach Odoo? Look also at "
+                "Nothing was heard of it since %(since)s. Is the sender running, and does it reach Odoo? Look also at "
                 "what was refused of it: who is refused is not heard.",
-                since=fields.Datetime.to_string(last.replace(microsecond=0)),
+                since=moment_words(source, last.replace(microsecond=0)),
             ),
         )
 

@@ -2,6 +2,8 @@
 
 from odoo import fields, models
 
+from ..moments import moment_words
+
 #: Fields by which a lot that was refused becomes good again.
 RELEASING = ("machine_blocked", "expiration_date")
 
@@ -49,8 +51,8 @@ class StockLot(models.Model):
         # Only there where the addon of expiration dates is installed.
         ends = self.expiration_date if "expiration_date" in self._fields else False
         if ends and ends <= moment:
-            words["date"] = fields.Datetime.to_string(ends)
-            return "lot_expired", self.env._("Lot %(lot)s of %(product)s expired at %(date)s (UTC).", **words)
+            words["date"] = moment_words(self, ends)
+            return "lot_expired", self.env._("Lot %(lot)s of %(product)s expired at %(date)s.", **words)
         return None
 
     def action_machine_lots(self):

@@ -1,5 +1,6 @@
-from odoo import api, fields, models
+from odoo import api, models
 
+from ..moments import moment_words
 from ..quantities import number_text
 from .outcome import Held
 
@@ -74,10 +75,10 @@ class MachineHandlerEnergy(models.AbstractModel):
             raise Held(
                 "energy_twice",
                 _(
-                    "The same meter has told of a part of that time already: %(quantity)s %(unit)s from %(start)s (UTC).",
+                    "The same meter has told of a part of that time already: %(quantity)s %(unit)s from %(start)s.",
                     quantity=number_text(known.quantity),
                     unit=known.unit,
-                    start=fields.Datetime.to_string(known.date_start),
+                    start=moment_words(machine, known.date_start),
                 ),
             )
 

@@ -252,8 +252,7 @@ class MachineHandlerProductionCount(models.AbstractModel):
         production = self.env["mrp.production"].browse(production_id)
         workorder = self.env["mrp.workorder"].browse(workorder_id)
         machine, events = rows[:1].machine_id, rows.event_id
-        # sudo: the ledger is the poster's own; people only read it
-        ledgers = self.env["mrp.machine.ledger"].sudo().search_fetch([("production_id", "=", production.id)])
+        ledgers = self._ledgers_of(production)
         ledger = ledgers._row_of(machine, production, workorder)
         ledgers |= ledger
         sums = self._sums(events, machine, role, ledger, feeds)
@@ -291,6 +290,11 @@ class MachineHandlerProductionCount(models.AbstractModel):
         )
         machine._show_order(production, workorder, ledger)
         return posting
+
+    @api.model
+    def _ledgers_of(self, production):
+        """Return the rows of what machines counted on an order."""
+        return production._machine_rows()
 
     @api.model
     def _sums(self, events, machine, role, ledger, feeds):

@@ -1,10 +1,11 @@
 """Pieces of an order that is closed, and pieces that a person corrects."""
 
-from odoo import api, fields, models
+from odoo import api, models
 
 from ..machine_connect.folding import folded
 from ..models.mrp_production_late import LATE, change_words
 from ..models.mrp_workorder import CLOSED
+from ..moments import moment_words
 from ..quantities import number_text
 from .outcome import Outcome, Waiting
 
@@ -202,10 +203,10 @@ class MachineHandlerProductionCount(models.AbstractModel):
             self._tell(
                 production,
                 self.env._(
-                    "Booked late: %(summary)s. %(machine)s reported it of %(moment)s (UTC), and it was known after the order "
+                    "Booked late: %(summary)s. %(machine)s reported it of %(moment)s, and it was known after the order "
                     "was closed. %(change)s. The machine's setting «Pieces After Closing» says so.",
                     summary=posting.summary,
-                    moment=fields.Datetime.to_string(events[:1].occurred),
+                    moment=moment_words(posting.machine_id, events[:1].occurred),
                     machine=posting.machine_id.name,
                     change=change_words(self.env, made, production.qty_produced, production.product_uom_id),
                 ),
@@ -293,10 +294,10 @@ class MachineHandlerProductionCount(models.AbstractModel):
         self._tell(
             production,
             self.env._(
-                "%(summary)s: of %(moment)s (UTC) by %(machine)s, known after %(first)s was closed. They have an order of "
+                "%(summary)s: of %(moment)s by %(machine)s, known after %(first)s was closed. They have an order of "
                 "their own, %(order)s.",
                 summary=posting.summary,
-                moment=fields.Datetime.to_string(start),
+                moment=moment_words(posting.machine_id, start),
                 machine=posting.machine_id.name,
                 first=first,
                 order=late.display_name,

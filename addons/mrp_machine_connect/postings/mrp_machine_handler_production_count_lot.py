@@ -1,10 +1,10 @@
 """Of which lot, or with which serial numbers, are the pieces that a machine counts?"""
 
-from odoo import api, fields, models
+from odoo import api, models
 
 from ..models.mrp_production_lot import COUNTED_LOT
 from ..models.mrp_workorder import CLOSED
-from ..moments import naive_of_iso
+from ..moments import moment_words, naive_of_iso
 from ..quantities import number_text
 from .mrp_machine_handler_production_count_limits import MISSING
 from .outcome import Outcome, Waiting
@@ -16,6 +16,8 @@ ROW, EARLIER, NEXT, NAMED = "row", "earlier", "next", "named"
 ENTERED, SEQUENCE, SERIALS = "entered", "sequence", "serials"
 #: In a context, before a count: ``(ids of the ledger's row, what was fed to the order by then)``, see ``_fed``.
 FED_BEFORE = "machine_fed_before"
+#: In a context, before a count: ``(id of the order, ids of the ledger's rows of all machines on it)``.
+LEDGERS = "machine_ledgers"
 
 
 class MachineHandlerProductionCount(models.AbstractModel):
@@ -38,11 +40,14 @@ class MachineHandlerProductionCount(models.AbstractModel):
         tracked = {group: self._orders_of(group)[0] for group in groups if self._needs_lot(group, machine)}
         if not tracked:
             return groups, refused
-        events = dict(zip(rows.ids, rows.event_id, strict=True))
+        events = rows.event_id
+        said = zip(
+            rows.ids, events, events.mapped("occurred"), events.mapped("data"), events.mapped("type"), strict=True
+        )
         group_of = {row_id: group for group, ids in groups.items() for row_id in ids}
         by_serial = {production for production in tracked.values() if production.product_id.tracking == "serial"}
         # In the order in which they were made: numbers that were told are taken in that order.
-        for row_id, event in events.items():
+        for row_id, event, moment, data, kind in said:
             if (group := group_of.get(row_id)) is None:
                 continue
             if (production := tracked.get(group)) is None:
@@ -50,10 +55,13 @@ class MachineHandlerProductionCount(models.AbstractModel):
                 continue
             if production in by_serial:
                 if production not in serials:
-                    serials[production] = self._told_serials(production, events.values())
+                    serials[production] = self._told_serials(production, events)
                 found = self._serials_of(machine, production, event, serials[production])
             else:
-                found = self._lot_again(machine, production, event, before)
+                told = data and data.get("lot")
+                is_plain = not (data and data.get("window")) and kind != "quality.scrap"
+                again = is_plain and before.get("of") == (production.id, told) and _is_within(moment, *before["span"])
+                found = before["found"] if again else self._lot_anew(machine, production, event, is_plain, before)
             if isinstance(found, Outcome):
                 refused[row_id] = found
             else:
@@ -76,18 +84,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
     # Lots
 
     @api.model
-    def _lot_again(self, machine, production, event, before):
-        """Return what :meth:`_lot_of` says of a count; it is not asked again where it must say what it said before.
+    def _lot_anew(self, machine, production, event, is_plain, before):
+        """Return what :meth:`_lot_of` says of a count, and keep for how long it must say the same.
 
         Counts come by the hundred and are of one lot mostly, and each question is two searches.
 
-        :param dict before: of the count before, kept while counts are sorted, for nothing is written meanwhile
+        :param bool is_plain: it has no window, and is no scrap that was told
+        :param dict before: what is kept while counts are sorted, for nothing is written meanwhile
         """
-        data, moment = event.data or {}, event.occurred
-        told = str(data.get("lot") or "").strip()
-        is_plain = not data.get("window") and event.type != "quality.scrap"
-        if is_plain and before.get("of") == (production, told) and _is_within(moment, *before["span"]):
-            return before["found"]
+        told = (event.data or {}).get("lot")
+        name = str(told or "").strip()
         before.clear()
         found = self._lot_of(machine, production, event)
         if not is_plain or isinstance(found, Outcome):
@@ -98,11 +104,11 @@ class MachineHandlerProductionCount(models.AbstractModel):
             row = rows.browse(number)
             # None begins within it: what begins ends the one before.
             span = row.date_start, row.date_end or None
-        elif how == NAMED and not self._rows_of_lot(machine, production, told):
+        elif how == NAMED and not self._rows_of_lot(machine, production, name):
             span = None, None  # a lot that is new, whenever its pieces were made
         else:
             return found
-        before.update(of=(production, told), found=found, span=span)
+        before.update(of=(production.id, told), found=found, span=span)
         return found
 
     @api.model
@@ -123,8 +129,10 @@ class MachineHandlerProductionCount(models.AbstractModel):
         if (name := str(data.get("lot") or "").strip()) and machine.lot_source == "machine":
             known = self._rows_of_lot(machine, production, name)
             near = known.filtered(lambda row: row.date_start <= moment)[:1] or known[-1:]
+            # What lasts is the latest, for what begins ends the one before: what else there is need not be read.
+            lasts = near and not near.date_end and near.date_start <= moment
             # What is told of scrap may be of a lot that is not worked on any more.
-            if near and (event.type == "quality.scrap" or near == rows._at(machine, moment)):
+            if near and (lasts or event.type == "quality.scrap" or near == rows._at(machine, moment)):
                 return (ROW, near.id)
             return (NAMED, name)
         if spans := self._spans_lots(machine, rows, data):
@@ -147,9 +155,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return Waiting(
             "lot",
             self.env._(
-                "%(product)s is tracked by lot, and at %(time)s (UTC) nobody had said which lot of it %(machine)s makes.",
+                "%(product)s is tracked by lot, and at %(time)s nobody had said which lot of it %(machine)s makes.",
                 product=production.product_id.display_name,
-                time=fields.Datetime.to_string(moment),
+                time=moment_words(machine, moment),
                 machine=machine.name,
             ),
             detail=f"lot:{production.id}",
@@ -170,10 +178,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
         return Waiting(
             "lot_change",
             self.env._(
-                "Between %(start)s and %(end)s (UTC) nobody could read %(machine)s, and its lot changed meanwhile: "
-                "%(lots)s.",
-                start=fields.Datetime.to_string(start),
-                end=fields.Datetime.to_string(end),
+                "Between %(start)s and %(end)s nobody could read %(machine)s, and its lot changed meanwhile: %(lots)s.",
+                start=moment_words(machine, start),
+                end=moment_words(machine, end),
                 machine=machine.name,
                 lots=", ".join(
                     (rows._at(machine, start) | changes).mapped(lambda row: row.lot_id.name or row.told or "–")
@@ -402,15 +409,16 @@ class MachineHandlerProductionCount(models.AbstractModel):
             if production.product_id.tracking == "lot":
                 theirs = (production._machine_lots() | lots).sorted(lambda row: (row.date_start, row.id))[-1:]
             production._show_lot(theirs.lot_id.with_env(self.env))
-        ledger = self._ledger_of(machine, production, workorder)
+        ledgers = production._machine_rows()
+        ledger = self._ledger_of(machine, workorder, ledgers)
         before = self._fed(ledger)
-        known = {COUNTED_LOT: lots.ids, FED_BEFORE: (ledger.ids, before)}
+        known = {COUNTED_LOT: lots.ids, FED_BEFORE: (ledger.ids, before), LEDGERS: (production.id, ledgers.ids)}
         counting = super(MachineHandlerProductionCount, self.with_context(**known))
         posting = counting._post(group, rows)  # pylint: disable=super-method-mismatch; a branch of _post
         if isinstance(posting, Outcome):
             return posting
         # The first count makes the row.
-        after = self._fed(ledger or self._ledger_of(machine, production, workorder))
+        after = self._fed(ledger or self._ledger_of(machine, workorder, production._machine_rows()))
         self._count_on(lots, *(now - earlier for now, earlier in zip(after, before, strict=True)))
         production._decide_lots(machine)
         return posting
@@ -449,15 +457,24 @@ class MachineHandlerProductionCount(models.AbstractModel):
             if not ledger:  # the count has just made it
                 machine = rows[:1].machine_id.with_env(self.env)
                 workorder = self.env["mrp.workorder"].browse(values.get("workorder_id") or ())
-                ledger = self._ledger_of(machine, lots.production_id.with_env(self.env), workorder)
+                ledger = self._ledger_of(machine, workorder, lots.production_id._machine_rows())
             quantity, rejected = (now - earlier for now, earlier in zip(self._fed(ledger), before, strict=True))
             values.update(machine_lot_id=lots[:1].id, lot_quantity=quantity, lot_rejected=rejected)
         return values
 
     @api.model
-    def _ledger_of(self, machine, production, workorder):
-        """Return the row of what a machine counted on an order, or on a step of it; empty before its first count."""
-        rows = production._machine_rows()
+    def _ledgers_of(self, production):
+        production_id, ledger_ids = self.env.context.get(LEDGERS) or (None, None)
+        if production_id == production.id:  # read a moment ago
+            return self.env["mrp.machine.ledger"].sudo().browse(ledger_ids)  # sudo: as above
+        return super()._ledgers_of(production)
+
+    @api.model
+    def _ledger_of(self, machine, workorder, rows):
+        """Return the row of what a machine counted on an order, or on a step of it; empty before its first count.
+
+        :param rows: of all machines on that order
+        """
         return rows.filtered(lambda row: (row.machine_id, row.workorder_id) == (machine, workorder))
 
     @api.model

@@ -10,15 +10,30 @@ PIECES, COMPONENT = "pieces", "component"
 class MachineHandlerScrap(models.AbstractModel):
     """Scrap that is told with its reason: of an order's pieces it is noted why, a component of it is scrapped at once.
 
+    A person may say the reason with a correction; how many rejects there are is changed by the handler of counts.
+
     The scraps of pieces are made with the goods' entry into stock, or at the close, by what is noted until then.
     """
 
     _name = "mrp.machine.handler.scrap"
     _inherit = "mrp.machine.handler"
     _description = "Scrap"
-    _event_types = ("quality.scrap",)
+    _event_types = ("quality.scrap", "correction.adjust")
+    _asked_types = ("correction.adjust",)
     # After the counts of the same batch, before goods enter stock.
     _handler_sequence = 12
+
+    @api.model
+    def _takes(self, event):
+        if event.type == "correction.adjust":
+            data = event.data or {}
+            return bool(data.get("scrap_tag_id")) and data.get("kind") in ("reject", "rework")
+        return super()._takes(event)
+
+    @api.model
+    def _quantity(self, event):
+        """Return how much an event tells; a correction may take pieces away, and is below zero then."""
+        return event.data["delta" if event.type == "correction.adjust" else "qty"]
 
     @api.model
     def _groups(self, rows):
@@ -28,7 +43,7 @@ class MachineHandlerScrap(models.AbstractModel):
 
         def group_of(row):
             event = events[row.id]
-            if not event.data["qty"]:
+            if not self._quantity(event):
                 raise Ignored("no_pieces", self.env._("Nothing was scrapped."))
             order = orders[event.id]
             if isinstance(order, Waiting):
@@ -44,6 +59,11 @@ class MachineHandlerScrap(models.AbstractModel):
         :param order: ``(production, work order, why)``
         """
         (production, workorder, explanation), data = order, event.data
+        if event.type == "correction.adjust":
+            # One that was deleted since says no more than how many there are.
+            tag = self.env["stock.scrap.reason.tag"].browse(data["scrap_tag_id"]).exists()
+            unit = self.env["uom.uom"]._of_code(None)
+            return (PIECES, production.id, workorder.id, tag.id, "", unit.id, explanation, data["kind"])
         code = self._code_of(event, machine)
         product = self._product_of(event, production)
         unit = self._unit_of(event, production, product)
@@ -167,7 +187,7 @@ class MachineHandlerScrap(models.AbstractModel):
         _pieces, production_id, workorder_id, tag_id, stage, unit_id, explanation, kind = group
         production = self.env["mrp.production"].browse(production_id)
         unit = self.env["uom.uom"].browse(unit_id)
-        quantity = sum(production._pieces_of(event.data["qty"], unit) for event in events)
+        quantity = sum(production._pieces_of(self._quantity(event), unit) for event in events)
         key = {
             "machine_id": machine.id,
             "production_id": production_id,
@@ -177,7 +197,12 @@ class MachineHandlerScrap(models.AbstractModel):
             "kind": kind,
         }
         # sudo: what was said is the poster's own; people only read it
-        self.env["mrp.machine.reject"].sudo()._add(key, quantity, events[-1:].occurred)
+        rejects = self.env["mrp.machine.reject"].sudo()
+        if quantity < 0:
+            quantity = max(quantity, -rejects._noted(key))
+            if not quantity:
+                raise Ignored("no_pieces", self.env._("No pieces are noted with this reason that could be taken away."))
+        rejects._add(key, quantity, events[-1:].occurred)
         production._decide_scrap()  # what is scrapped already gets its reason
         return self._posting(
             rows,

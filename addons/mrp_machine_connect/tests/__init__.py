@@ -4,6 +4,7 @@ from . import (
     test_copy_rows,
     test_help,
     test_matrix,
+    test_moments,
     test_mrp_bom_scrap,
     test_mrp_machine,
     test_mrp_machine_alarm,

@@ -146,6 +146,38 @@ class TestScrapReasons(ScrapCommon):
 
         self.assertEqual(self.scraps(), {"Cracked": 2, "–": 3})
 
+    def test_a_person_says_why_with_a_correction(self):
+        self.told(self.count(20), self.rejects(2))
+
+        for quantity, tag in ((3, self.jam), (-1, self.jam), (-1, self.crack)):
+            with Form(self.env["mrp.machine.adjust"].with_context(default_machine_id=self.machine.id)) as form:
+                form.kind = "reject"
+                form.quantity, form.scrap_tag_id, form.reason = quantity, tag, "Counted by hand"
+                form.at = self.at(90).replace(tzinfo=None)
+            form.record.action_apply()
+        self.post_all()
+
+        corrections = self.env["mrp.machine.event"].search([("type", "=", "correction.adjust")], order="id")
+        self.assertEqual(
+            [(row.state, row.reason) for row in self.rows(corrections, "scrap")],
+            [("posted", False), ("posted", False), ("ignored", "no_pieces")],
+            "of a crack nothing was noted that could be taken away",
+        )
+        self.close(self.order)
+        self.assertEqual(self.scraps(), {"Jammed": 2, "–": 1})
+        self.assertEqual(self.in_stock(self.product), 20)
+
+    def test_good_pieces_have_no_scrap_reason(self):
+        with Form(self.env["mrp.machine.adjust"].with_context(default_machine_id=self.machine.id)) as form:
+            form.kind = "reject"
+            form.scrap_tag_id = self.jam
+            form.kind = "good"
+            form.quantity, form.reason, form.at = 1, "Found one", self.at(90).replace(tzinfo=None)
+        form.record.action_apply()
+
+        event = self.env["mrp.machine.event"].search([("type", "=", "correction.adjust")])
+        self.assertNotIn("scrap_tag_id", event.data)
+
     def test_a_reason_code_needs_a_reason(self):
         with self.assertRaisesRegex(ValidationError, "choose the scrap reason"):
             self.map_reason("BENT", self.env["stock.scrap.reason.tag"])

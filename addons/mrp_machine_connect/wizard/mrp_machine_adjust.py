@@ -20,6 +20,12 @@ class MachineAdjust(models.TransientModel):
         help="What they are booked as.",
     )
     quantity = fields.Float(digits=(16, 3), help="Pieces to add; with a minus, pieces to take away.")
+    scrap_tag_id = fields.Many2one(
+        "stock.scrap.reason.tag",
+        string="Scrap Reason",
+        help="Why they were rejected or are to be reworked, as the scraps bear it in stock. With a minus, pieces with this reason "
+        "are taken away.",
+    )
     reason = fields.Char(required=True, help="Why; it stays with the event and shows on the order.")
     at = fields.Datetime(
         string="When",
@@ -175,6 +181,7 @@ class MachineAdjust(models.TransientModel):
             at=self.at,
             refers_to=self.event_id.uid or None,
             order=(self.production_id, self.workorder_id) if self.production_id else None,
+            scrap_tag=self.scrap_tag_id if self.kind != "good" else None,
         )
         return {
             "type": "ir.actions.client",

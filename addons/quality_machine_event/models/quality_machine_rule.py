@@ -10,6 +10,7 @@ from math import isfinite
 from odoo import api, fields, models, tools
 from odoo.addons.mrp_machine_connect.machine_connect.event import EVENT_TYPES, microseconds
 from odoo.addons.mrp_machine_connect.models.mrp_machine_interval import PRODUCTIVE
+from odoo.addons.mrp_machine_connect.moments import moment_words
 from odoo.exceptions import ValidationError
 
 #: What is decided when pieces are counted.
@@ -399,6 +400,7 @@ class QualityMachineRule(models.Model):
         :param dict data: of the decision
         """
         _ = self.env._
+        after = moment_words(self, data["after"]) if data.get("after") else ""
         number = {key: f"{value:g}" for key, value in data.items() if isinstance(value, (int, float))}
         match self.trigger:
             case "pieces":
@@ -412,14 +414,14 @@ class QualityMachineRule(models.Model):
             case "start":
                 return _("First piece of the order on this machine.")
             case "setup":
-                return _("First piece after the setup that ended at %s (UTC).", data.get("after", ""))
+                return _("First piece after the setup that ended at %s.", after)
             case "lot":
                 return _("First piece of lot %s.", data.get("lot", ""))
             case "stop":
                 return _(
-                    "First piece after a stop of %(minutes)s min that ended at %(after)s (UTC).",
+                    "First piece after a stop of %(minutes)s min that ended at %(after)s.",
                     minutes=number.get("minutes", ""),
-                    after=data.get("after", ""),
+                    after=after,
                 )
             case "scrap_rate":
                 return _(

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.addons.mrp_machine_connect.moments import moment_words
 from odoo.addons.mrp_machine_connect.quantities import number_text
 from odoo.exceptions import ValidationError
 
@@ -106,9 +107,9 @@ class QualityMachineAlert(models.Model):
         """Call a person for this alert, and say so on it and on its order."""
         self.ensure_one()
         words = self.env._(
-            "%(alert)s is open since %(since)s (UTC): %(role)s %(who)s is called.",
+            "%(alert)s is open since %(since)s: %(role)s %(who)s is called.",
             alert=self.display_name,
-            since=fields.Datetime.to_string(self.raised),
+            since=moment_words(self, self.raised),
             role=step.role,
             who=step.user_id.name,
         )

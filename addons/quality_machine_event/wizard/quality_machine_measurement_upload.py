@@ -5,6 +5,7 @@ import base64
 from odoo import api, fields, models
 from odoo.addons.mrp_machine_connect.machine_connect import clock
 from odoo.addons.mrp_machine_connect.machine_connect.formats import qif
+from odoo.addons.mrp_machine_connect.moments import moment_words
 from odoo.exceptions import AccessError, UserError
 
 #: Who may bring files.
@@ -49,13 +50,13 @@ class QualityMachineMeasurementUpload(models.TransientModel):
             values = document.measurements
             wizard.summary = self.env._(
                 "QIF %(version)s: %(parts)s parts, %(values)s values, %(failed)s of them failed on %(bad)s parts. Measured "
-                "at %(time)s (UTC).",
+                "at %(time)s.",
                 version=document.version,
                 parts=len(document.parts),
                 values=len(values),
                 failed=sum(value.status == qif.FAIL for value in values),
                 bad=sum(part.failed for part in document.parts),
-                time=fields.Datetime.to_string(document.measured.replace(tzinfo=None)) if document.measured else "?",
+                time=moment_words(self, document.measured.replace(tzinfo=None)) if document.measured else "?",
             )
 
     def _document(self):
