@@ -47,6 +47,8 @@ for number in range(MACHINES):
     machine = env["mrp.machine"].create(
         {"name": f"Fault {number}", "code": f"fault-{number}", "workcenter_id": workcenter.id, "late_window": 0}
     )
+    if ALARMS:
+        machine.equipment_id = env["maintenance.equipment"].create({"name": machine.name})
     order = env["mrp.production"].create(
         {"product_id": bom.product_tmpl_id.product_variant_id.id, "bom_id": bom.id, "product_qty": 100_000}
     )
@@ -61,6 +63,9 @@ for number in range(MACHINES):
         events.append(Event("production.count", moment, moment, data))
         if state := STATES[number].get(made):
             events.append(Event("machine.state_changed", moment, moment, {"state": state, "previous": "idle"}))
+        if ALARMS and made % 10 in (3, 8):
+            kind = "alarm.raised" if made % 10 == 3 else "alarm.cleared"
+            events.append(Event(kind, moment, moment, {"code": f"E{made // 10 % 3}", "level": "fault"}))
     batch = (machine, machine._stream("faults"), {}, machine.mapping_version, events)
     env["mrp.machine.event"]._receive(env.ref("mrp_machine_connect.source_poller"), [batch])
     result.append({"machine": machine.id, "production": order.id, "workorder": order.workorder_ids.id, "pieces": total})
@@ -75,16 +80,17 @@ env.cr.execute(
 """
 
 
-def _plant(shell, machines, events, seconds, start=0, workcenters=None, states=None, common=True):
+def _plant(shell, machines, events, seconds, start=0, workcenters=None, states=None, common=True, alarms=False):
     """Make machines with an order each, and events that become due within so many seconds.
 
     :param int workcenters: the first so many machines have one of their own, the others are on the last one
     :param list states: for each machine, the state it enters at a second
     :param bool common: all orders take of one component, so that only one of them can be posted at a time
+    :param bool alarms: every tenth second an alarm is raised, one of three, and cleared five seconds later
     """
     states = states or [{made: ["fault", "running"][made // 10 % 2] for made in range(5, events, 10)}] * machines
-    settings = (machines, workcenters or machines, events, seconds, start, states, common)
-    return shell(f"MACHINES, WORKCENTERS, EVENTS, SECONDS, START, STATES, COMMON = {settings!r}\n{PLANT}")
+    settings = (machines, workcenters or machines, events, seconds, start, states, common, alarms)
+    return shell(f"MACHINES, WORKCENTERS, EVENTS, SECONDS, START, STATES, COMMON, ALARMS = {settings!r}\n{PLANT}")
 
 
 def _is_posting(sql):
@@ -122,7 +128,7 @@ def test_workers_killed_inside_a_posting_lose_and_double_nothing(kills, odoo_she
     assert sql("SHOW synchronous_commit") == "on"
     seed = random.SystemRandom().randrange(10**6)
     chance = random.Random(seed)
-    machines = _plant(odoo_shell, machines=4, events=40 * kills, seconds=5.0 * kills, start=5)
+    machines = _plant(odoo_shell, machines=4, events=40 * kills, seconds=5.0 * kills, start=5, alarms=True)
     workers = [machine_worker(), machine_worker()]
     inside = 0
     while inside < kills:
@@ -139,6 +145,20 @@ def test_workers_killed_inside_a_posting_lose_and_double_nothing(kills, odoo_she
         f"{inside} kills inside a posting (seed {seed}): {sum(machine['pieces'] for machine in machines)} pieces right"
     )
     _assert_books(sql, machines)
+    # The second, patient half of a pass may be what was killed: each alarm counts once all the same, and each fault has its
+    # one open request.
+    for machine in machines:
+        told = rows(
+            sql,
+            f"""SELECT code, sum(occurrences) AS raised, count(*) FILTER (WHERE is_active) AS active
+                  FROM mrp_machine_alarm WHERE machine_id = {machine["machine"]} GROUP BY code ORDER BY code""",
+        )
+        raised = [len(range(3 + 10 * number, 40 * kills, 30)) for number in range(3)]
+        assert [(row["code"], row["raised"], row["active"]) for row in told] == [
+            (f"E{number}", count, 0) for number, count in enumerate(raised)
+        ]
+        requests = f"SELECT machine_occurrences FROM maintenance_request WHERE machine_id = {machine['machine']}"
+        assert sorted(row["machine_occurrences"] for row in rows(sql, requests)) == sorted(raised)
     assert all("Traceback" not in worker.output() for worker in workers)
 
 
