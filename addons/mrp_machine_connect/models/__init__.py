@@ -63,6 +63,7 @@ from . import (
     mrp_machine_reject,
     mrp_machine_remedy,
     mrp_machine_retention,
+    mrp_machine_retention_alarm,
     mrp_machine_retention_figure,
     mrp_machine_retention_shadow,
     mrp_machine_scan,

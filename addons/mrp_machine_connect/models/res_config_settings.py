@@ -24,6 +24,12 @@ class ResConfigSettings(models.TransientModel):
         help="States of machines older than this are archived and deleted, unless they last still. 0 keeps all. "
         "A machine that changes its state 500 times a day makes about 0.5 MB a day, one that does each minute 1.4 MB.",
     )
+    machine_alarm_days = fields.Integer(
+        string="Keep Alarms (days)",
+        config_parameter="mrp_machine_connect.alarm_days",
+        help="Alarms that were cleared longer ago are archived and deleted; those that stand stay. 0 keeps all. "
+        "A machine with 500 alarms a day makes about 0.2 MB a day.",
+    )
     machine_worker_days = fields.Integer(
         string="Keep Workers (days)",
         config_parameter="mrp_machine_connect.worker_days",

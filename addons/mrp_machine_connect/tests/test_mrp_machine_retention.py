@@ -154,6 +154,28 @@ class TestMachineRetention(MachineConnectCommon):
 
         self.assertEqual(self.retention._trim_intervals(), 0)
 
+    def test_alarms_have_their_own_age_and_one_that_stands_stays(self):
+        self.parameters.set_param("mrp_machine_connect.alarm_days", 30)
+        alarms = self.env["mrp.machine.alarm"]
+        alarms.search([]).unlink()
+        self.receive(
+            self.machine,
+            self.event("alarm.raised", 10, {"code": "OLD", "level": "fault"}),
+            self.event("alarm.cleared", 20, {"code": "OLD"}),
+            self.event("alarm.raised", 30, {"code": "STANDS", "level": "fault"}),
+        )
+        self.post()
+        self.assertEqual(sorted(alarms.search([]).mapped("code")), ["OLD", "STANDS"])
+        age = (fields.Datetime.now() - self.at(20).replace(tzinfo=None)).days
+
+        self.parameters.set_param("mrp_machine_connect.alarm_days", age + 1)
+        self.assertEqual(self.retention._trim_alarms(), 0, "it is not so old yet")
+        self.parameters.set_param("mrp_machine_connect.alarm_days", max(1, age - 1))
+
+        self.assertEqual(self.retention._trim_alarms(), 1)
+        self.assertEqual(alarms.search([]).mapped("code"), ["STANDS"])
+        self.assertEqual([line["code"] for line in self.archived("alarms")], ["OLD"])
+
     def test_workers_that_are_gone_for_long_are_archived_and_forgotten(self):
         self.parameters.set_param("mrp_machine_connect.worker_days", 30)
         now = fields.Datetime.now()
