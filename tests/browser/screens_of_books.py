@@ -1,6 +1,6 @@
 """Pictures of what belongs to the books; taken with the others by ``./dev screenshots``."""
 
-from .screenshots import first, machine, menu, shot, stat_button
+from .screenshots import first, machine, menu, shot
 
 FORMER, WASHER, PACKING = "Hinge Former", "Washer Press", "Packing Head"
 ORDER = [["product_id.name", "=", "Hinge H2"]]
@@ -92,7 +92,7 @@ def books_proposal(screen):
 @shot
 def books_change_mode(screen):
     machine(screen, WASHER)
-    stat_button(screen, "action_change_mode")
+    screen.tab("posting").press("action_change_mode")
 
 
 @shot

@@ -553,7 +553,7 @@ def quality_alerts(screen):
 @shot
 def quality_alert(screen):
     [number] = screen.ids("quality.machine.alert", [], limit=1)
-    [action] = [action for names, _xmlid, action in screen.menus() if names == ("Quality Alerts",)]
+    action = next(action for names, _xmlid, action in screen.menus() if names[-1] == "Quality Alerts")
     screen.record(f"action-{action}", number)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..fields import BigInteger
 from ..machine_connect.event import instant
@@ -81,7 +82,7 @@ class MachineAlarm(models.Model):
         compute="_compute_dates",
         store=True,
         aggregator="sum",
-        help="How long it stood; 0 while it does.",
+        help="How long it stood; 0 while it does. Sums have one that stands up to now.",
     )
     raised_us = BigInteger("Raised (µs)", required=True, readonly=True)
     last_raised_us = BigInteger("Last Raised (µs)", required=True, readonly=True)
@@ -217,6 +218,21 @@ class MachineAlarm(models.Model):
                 alarm.display_name = alarm.text or alarm.code
             else:
                 alarm.display_name = f"{alarm.code} {alarm.text}"
+
+    @api.model
+    def _read_group_select(self, aggregate_spec, query):
+        """Let sums of how long alarms stood have those that stand still: they are what is looked for."""
+        select = super()._read_group_select(aggregate_spec, query)
+        if aggregate_spec != "duration:sum":
+            return select
+        return SQL(
+            """COALESCE(SUM(CASE WHEN %(is_active)s
+                                 THEN GREATEST(0, EXTRACT(EPOCH FROM now() AT TIME ZONE 'UTC' - %(raised)s))
+                                 ELSE %(duration)s END), 0)::float8""",
+            is_active=self._field_to_sql(self._table, "is_active", query),
+            raised=self._field_to_sql(self._table, "raised", query),
+            duration=self._field_to_sql(self._table, "duration", query),
+        )
 
     # What the machine says; by the handler alone
 

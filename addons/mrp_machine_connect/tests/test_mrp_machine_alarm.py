@@ -72,6 +72,16 @@ class TestAlarm(AlarmCommon):
         self.say(self.raised("270", 10), self.cleared("270", 20))
         self.assertEqual(self.alarms().state, "rtn_unack")
 
+    def test_sums_have_alarms_that_stand_up_to_now(self):
+        self.say(self.raised("270", 10), self.cleared("270", 70), self.raised("284", 100))
+        since = self.alarms("284").raised
+        domain = [("machine_id", "=", self.machine.id)]
+
+        stood = dict(self.env["mrp.machine.alarm"]._read_group(domain, ["code"], ["duration:sum"]))
+
+        self.assertEqual(stood["270"], 60)
+        self.assertAlmostEqual(stood["284"], (self.env.cr.now() - since).total_seconds(), delta=1)
+
     def test_raised_anew_it_is_another_occurrence(self):
         self.say(self.raised("270", 0), self.cleared("270", 30), self.raised("270", 600))
         first, second = self.alarms("270")
