@@ -1,6 +1,7 @@
 """Pieces of an order that is closed, and pieces that a person corrects."""
 
 from odoo import api, models
+from odoo.tools import float_round
 
 from ..machine_connect.folding import folded
 from ..models.mrp_production_late import LATE, change_words
@@ -258,7 +259,9 @@ class MachineHandlerProductionCount(models.AbstractModel):
             change = self._late_on_step(production, workorder, ledgers, total)
         if not unit.is_zero(change):
             weights = [abs((event.data or {}).get("delta", (event.data or {}).get("qty", 1))) for event in events]
-            production._correct_done_moves(_shares(events.mapped("occurred"), weights, change, unit))
+            # A serial number is one piece, and no part of one.
+            step = 1.0 if production.product_id.tracking == "serial" else unit.rounding
+            production._correct_done_moves(_shares(events.mapped("occurred"), weights, change, step))
         elif production._rejects_lie_beside():
             production._correct_done_moves([(events[:1].occurred, 0.0)])  # what its rejects took
         here.last_written = total
@@ -313,10 +316,15 @@ def _quantity_of(document):
     return document.qty_produced if document.state in CLOSED else document.qty_producing
 
 
-def _shares(moments, weights, quantity, unit):
-    """Return a quantity in shares by when it was made: ``[(moment, share)]``, whose sum it is."""
-    left, whole, shares = quantity, sum(weights), []
+def _shares(moments, weights, quantity, step):
+    """Return a quantity in shares by when it was made: ``[(moment, share)]``, whose sum it is.
+
+    :param float step: what a share is a multiple of
+    """
+    given, so_far, whole, shares = 0.0, 0.0, sum(weights), []
     for moment, weight in zip(moments[:-1], weights[:-1], strict=True):
-        shares.append((moment, unit.round(quantity * weight / whole) if whole else 0.0))
-        left -= shares[-1][1]
-    return [*shares, (moments[-1], left)]
+        so_far += weight
+        share = float_round(quantity * so_far / whole - given, precision_rounding=step) if whole else 0.0
+        shares.append((moment, share))
+        given += share
+    return [*shares, (moments[-1], quantity - given)]
