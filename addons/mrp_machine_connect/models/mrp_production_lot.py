@@ -376,11 +376,15 @@ class MrpProduction(models.Model):
         unit, in_stock, counted = self.product_uom_id, self._lots_in_stock(), {}
         # sudo: the rows are the poster's own
         told = self.env["mrp.machine.lot"].sudo().browse(self.env.context.get(COUNTED_LOT, ())).lot_id
-        if told:
+        is_serial = self.product_id.tracking == "serial"
+        if told and not is_serial:
             return [(lot.with_env(self.env), change / len(told)) for lot in told]
         for row in self._machine_lots():
             lot = row.lot_id.with_env(self.env)
             counted[lot] = counted.get(lot, 0.0) + row.quantity
+        for lot in told.with_env(self.env):
+            # Being counted just now, a piece each: where another step lets fewer pass, some of them are not in stock yet.
+            counted[lot] = counted.get(lot, 0.0) + (1.0 if change > 0 else -1.0)
         shares, left = [], change
         for lot, quantity in counted.items():
             open_ = unit.round(quantity - in_stock.get(lot, 0.0), rounding_method="HALF-UP")
@@ -389,7 +393,7 @@ class MrpProduction(models.Model):
                 shares.append((lot, part))
                 left = unit.round(left - part)
         if not unit.is_zero(left):
-            if self.product_id.tracking == "serial":
+            if is_serial:
                 raise Waiting(
                     "late_tracked",
                     self.env._(
