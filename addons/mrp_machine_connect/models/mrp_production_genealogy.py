@@ -16,7 +16,25 @@ class MrpProduction(models.Model):
         for production in self:
             finished = production.move_finished_ids.filtered(lambda move: move.state == "done").move_line_ids
             production._link_taken_before(finished - earlier)
+            if not finished - earlier:
+                production._link_taken_alone()
         return result
+
+    def _link_taken_alone(self):
+        """Link what was used where nothing entered stock with it, as by a step ahead at the close, to the last part.
+
+        Pieces of it that come to be known late are put to parts that entered stock.
+        """
+        done = (self.move_raw_ids | self.move_finished_ids).filtered(
+            lambda move: move.state == "done" and move.quantity
+        )
+        alone = (done & self.move_raw_ids).move_line_ids.filtered(
+            lambda line: line.quantity and not line.produce_line_ids
+        )
+        finished = (done & self.move_finished_ids).filtered(lambda move: move.product_id == self.product_id)
+        last = finished.sorted(lambda move: (move.date, move.id))[-1:].move_line_ids.filtered("quantity")
+        if alone and last:
+            alone.produce_line_ids = last
 
     def _link_taken_before(self, lines):
         """Link what entered stock, and took nothing of a component, to what the part before it took: that is of its pieces too.
