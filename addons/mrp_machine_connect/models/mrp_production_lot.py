@@ -405,6 +405,12 @@ class MrpProduction(models.Model):
             shares.append((list(counted)[-1], left))
         return shares
 
+    def _taken_on_with(self, lot):
+        """Return the open moves that take goods of this order on and have some of a lot reserved."""
+        done = self.move_finished_ids.filtered(lambda move: move.state == "done" and move.product_id == self.product_id)
+        following = (done.move_dest_ids | done._taken_on()).filtered(lambda move: move.state not in CLOSED)
+        return following.filtered(lambda move: lot in move.move_line_ids.lot_id)
+
     def _change_lot(self, lot, into, quantity):
         """Let pieces of this order that are in stock by now be of another lot, those that were made last first.
 
@@ -437,8 +443,7 @@ class MrpProduction(models.Model):
                 break
             scrap._change_lot(into, unit._compute_quantity(part, scrap.product_uom_id, round=False))
         # A transfer that takes them on has the earlier lot reserved.
-        following = (done.move_dest_ids | done._taken_on()).filtered(lambda move: move.state not in CLOSED)
-        following = following.filtered(lambda move: lot in move.move_line_ids.lot_id)
+        following = self._taken_on_with(lot)
         if following:
             following._do_unreserve()
             following._action_assign()
