@@ -252,11 +252,28 @@ class MrpProduction(models.Model):
         self.exists()._decide_scrap()
         return result
 
+    def _scrap_again(self):
+        """Let earlier decisions that rejects leave stock try again, and return whether there are any: there is more to them now."""
+        # sudo: whoever closes the order need not be allowed to touch effects
+        waiting = (
+            self.env["mrp.machine.event.posting"]
+            .sudo()
+            .search(
+                [
+                    ("state", "=", "waiting"),
+                    ("reason", "in", ("scrap_tracked", "scrap_missing")),
+                    ("detail", "in", [f"production:{production.id}" for production in self]),
+                ]
+            )
+        )
+        waiting._requeue()
+        return bool(waiting)
+
     def _decide_scrap(self):
         """Let the rejects of closed orders leave stock, in a transaction of their own."""
         for production in self.filtered(lambda production: production.state == "done"):
             rows = production._machine_rows().filtered(lambda row: row.rejected or row.beside)
-            if rows and production._has_scrap_due():
+            if rows and production._has_scrap_due() and not production._scrap_again():
                 machine = rows.sorted(lambda row: row.rejected + row.beside)[-1:].machine_id
                 machine._decide_stock(production, fields.Datetime.now(), "close")
 

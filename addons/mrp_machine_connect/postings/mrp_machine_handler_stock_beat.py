@@ -132,7 +132,7 @@ class MachineHandlerStockBeat(models.AbstractModel):
             "product": product.display_name,
             "location": scrap.location_id.display_name,
         }
-        _ = self.env._
+        _, waits_for = self.env._, f"production:{production.id}"
         if product.tracking != "none" and not scrap.lot_id:
             if product == production.product_id:
                 said = _(
@@ -144,7 +144,7 @@ class MachineHandlerStockBeat(models.AbstractModel):
                     "%(quantity)s of %(product)s are to be scrapped for rejects of %(order)s, and nobody said of which lot.",
                     **words,
                 )
-            return Waiting("scrap_tracked", said)
+            return Waiting("scrap_tracked", said, detail=waits_for)
         if product == production.product_id:
             said = _(
                 "%(quantity)s rejects of %(order)s are to be scrapped, and are no longer in %(location)s.", **words
@@ -154,7 +154,7 @@ class MachineHandlerStockBeat(models.AbstractModel):
                 "%(quantity)s of %(product)s are to be scrapped for rejects of %(order)s, and are not in %(location)s.",
                 **words,
             )
-        return Waiting("scrap_missing", said)
+        return Waiting("scrap_missing", said, detail=waits_for)
 
     @api.model
     def _date_scraps(self, scraps, moment):
