@@ -41,7 +41,7 @@ class TestOrderChangeInAnOutage(MachineConnectCommon):
 
         self.assertEqual((row.state, row.reason), ("waiting", "spans_change"))
         former, latter = self.former.workorder_ids.display_name, self.latter.workorder_ids.display_name
-        self.assertIn(f"{former} until 2026-03-02 07:10:00 (closed by now)", row.message)
+        self.assertIn(f"{former} until 2026-03-02 07:10:00 (UTC) (closed by now)", row.message)
         self.assertIn(f"{latter} from 2026-03-02 07:20:00", row.message)
         # 600 s of the one and 2400 s of the other
         self.assertIn(f"Counted in all: 400 pieces; by the time that each ran, 80 pieces on {former}, "
@@ -99,7 +99,7 @@ class TestOrderChangeInAnOutage(MachineConnectCommon):
         self.ran(self.former, 0, 3700)
         self.ran(self.latter, 3900)
         row = self.outage(10, 3600, 7200)
-        self.assertIn("load it from 2026-03-02 07:00:00 on", row.message)
+        self.assertIn("load it from 2026-03-02 07:00:00 (UTC) on", row.message)
 
         wizard = self.env["mrp.machine.load.order"].create(
             {"machine_id": self.machine.id, "production_id": self.latter.id, "date_start": self.naive(3600)}
