@@ -65,12 +65,12 @@ class MachineReject(models.Model):
             row.workcenter_id = row.workorder_id.workcenter_id or row.machine_id.workcenter_id
 
     @api.model
-    def _noted(self, key):
-        """Return how many pieces are noted for a reason, in the unit of the order.
+    def _of(self, key):
+        """Return the row of a reason, empty where nothing was said of it yet.
 
         :param dict key: values of the fields of the unique index
         """
-        return self.search([(name, "=", value) for name, value in key.items()], limit=1).quantity
+        return self.search([(name, "=", value) for name, value in key.items()], limit=1)
 
     @api.model
     def _add(self, key, quantity, moment):
@@ -80,7 +80,7 @@ class MachineReject(models.Model):
         :param float quantity: in the unit of the order, not rounded
         :param moment: of the last of them, naive UTC
         """
-        row = self.search([(name, "=", value) for name, value in key.items()], limit=1)
+        row = self._of(key)
         if not row:
             return self.create({**key, "quantity": quantity, "date_last": moment})
         row.write({"quantity": row.quantity + quantity, "date_last": max(row.date_last or moment, moment)})

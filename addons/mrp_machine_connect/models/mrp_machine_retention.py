@@ -73,33 +73,30 @@ class MachineRetention(models.AbstractModel):
 
     def _trim_intervals(self, limit=BATCH):
         """Delete one batch of the timeline's ended intervals whose time is booked."""
-        days = self._days("interval")
-        if not days:
-            return 0
-        border = fields.Datetime.now() - timedelta(days=days)
-        intervals = self.env["mrp.machine.interval"].search(
-            [("date_end", "!=", False), ("date_end", "<", border), ("is_due", "=", False)],
-            order="start_us",
-            limit=limit,
-        )
-        self._archive("timeline", intervals)
-        intervals.unlink()
-        return len(intervals)
+        ended = [("date_end", "!=", False), ("is_due", "=", False)]
+        return self._trim_older("interval", "timeline", "date_end", ended, "start_us", limit)
 
     def _trim_workers(self, limit=BATCH):
         """Delete one batch of the workers that are gone; one that somebody is still told to look after stays."""
-        days = self._days("worker")
+        untold = [("silence_activity_ids", "not any", [("active", "=", True)])]
+        return self._trim_older("worker", "workers", "last_seen", untold, "last_seen", limit)
+
+    def _trim_older(self, kind, what, moment, domain, order, limit):
+        """Archive and delete one batch of the rows that are older than their setting says, and return how many they were.
+
+        :param str kind: the end of the model's name, and the beginning of the setting's
+        :param str what: the kind of rows, as their archive is named
+        :param str moment: the field that tells how old a row is
+        :param domain: what else must be true of a row
+        """
+        days = self._days(kind)
         if not days:
             return 0
         border = fields.Datetime.now() - timedelta(days=days)
-        workers = self.env["mrp.machine.worker"].search(
-            [("last_seen", "<", border), ("silence_activity_ids", "not any", [("active", "=", True)])],
-            order="last_seen",
-            limit=limit,
-        )
-        self._archive("workers", workers)
-        workers.unlink()
-        return len(workers)
+        rows = self.env[f"mrp.machine.{kind}"].search([(moment, "<", border), *domain], order=order, limit=limit)
+        self._archive(what, rows)
+        rows.unlink()
+        return len(rows)
 
     def _archive(self, what, records):
         """Write records as JSON lines to a compressed attachment, unless there are none or the settings say not to.

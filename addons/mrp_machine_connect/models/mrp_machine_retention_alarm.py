@@ -1,6 +1,4 @@
-from datetime import timedelta
-
-from odoo import api, fields, models
+from odoo import api, models
 
 from .mrp_machine_retention import BATCH
 
@@ -16,13 +14,4 @@ class MachineRetention(models.AbstractModel):
 
     def _trim_alarms(self, limit=BATCH):
         """Delete one batch of the alarms that were cleared long ago; one that stands stays, however old it is."""
-        days = self._days("alarm")
-        if not days:
-            return 0
-        border = fields.Datetime.now() - timedelta(days=days)
-        alarms = self.env["mrp.machine.alarm"].search(
-            [("is_active", "=", False), ("cleared", "<", border)], order="raised_us, id", limit=limit
-        )
-        self._archive("alarms", alarms)
-        alarms.unlink()
-        return len(alarms)
+        return self._trim_older("alarm", "alarms", "cleared", [("is_active", "=", False)], "raised_us, id", limit)

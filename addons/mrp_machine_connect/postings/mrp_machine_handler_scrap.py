@@ -199,7 +199,7 @@ class MachineHandlerScrap(models.AbstractModel):
         # sudo: what was said is the poster's own; people only read it
         rejects = self.env["mrp.machine.reject"].sudo()
         if quantity < 0:
-            quantity = max(quantity, -rejects._noted(key))
+            quantity = max(quantity, -rejects._of(key).quantity)
             if not quantity:
                 raise Ignored("no_pieces", self.env._("No pieces are noted with this reason that could be taken away."))
         rejects._add(key, quantity, events[-1:].occurred)
