@@ -3,6 +3,7 @@
 import re
 
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from playwright.sync_api import expect
 
 from devtools import postgres
 
@@ -19,6 +20,9 @@ def test_app_is_found_activated_and_says_what_to_do_first(bare_server, open_page
     screen.settle()
     page.fill(".o_searchview_input", "Machine")
     page.press(".o_searchview_input", "Enter")
+    # While the search is on its way all apps are on the screen yet: a card that moves away under the mouse takes no click.
+    expect(page.locator(".o_kanban_record:not(.o_kanban_ghost)")).to_have_count(1)
+    screen.quiet()
     card = page.locator(".o_kanban_record", has=page.get_by_text("Machine Connect", exact=True))
     activate(screen, card.locator("button[name=button_immediate_install]"), bare_server)
 
@@ -37,7 +41,8 @@ def test_app_is_found_activated_and_says_what_to_do_first(bare_server, open_page
 def activate(screen, button, server):
     """Press the button, and wait until Odoo took it: the client then loads itself anew."""
     page = screen.page
-    button.click()
+    with page.expect_request(lambda asked: "button_immediate_install" in asked.url):
+        button.click()
     try:
         page.wait_for_function(
             """() => document.querySelector('.o_error_dialog')
