@@ -12,6 +12,12 @@ from .mrp_workorder import CLOSED
 IN_ALL = "machine_made_in_all"
 #: Roles of which rejects are no part of the count: they are pieces that took components on top.
 WITHOUT_REJECTS = {"good", "part"}
+#: How many pieces a count is of, as its machine counts them; what is told as scrap has its own unit.
+PIECES = SQL(
+    """CASE event.type WHEN 'production.part_completed' THEN 1
+       WHEN 'production.cycle_completed' THEN coalesce((event.data->>'qty')::float, 1) * machine.cavities
+       ELSE coalesce((event.data->>'delta')::float, 0) END"""
+)
 
 
 class MrpProduction(models.Model):
@@ -476,12 +482,9 @@ class StockMove(models.Model):
         )
         self.env.cr.execute(
             SQL(
-                """SELECT load.id, min(event.occurred), sum(CASE event.type
-                              WHEN 'production.part_completed' THEN 1
-                              WHEN 'production.cycle_completed'
-                              THEN coalesce((event.data->>'qty')::float, 1) * machine.cavities
-                              ELSE coalesce((event.data->>'delta')::float, 0) END)
+                """SELECT load.id, min(event.occurred), sum(%s)
                    %s AND event.type <> 'quality.scrap' GROUP BY load.id""",
+                PIECES,
                 counts,
             )
         )
@@ -533,13 +536,9 @@ class StockMove(models.Model):
         :param float made: of the order with that, in the order's unit: its first pieces
         """
         unit = self[:1].product_uom
-        if told.lot_id and all(row.lot_id for row in told) and "signal" in machines.mapped("consumption_way"):
-            weights = {}
-            for row in told.sorted("id"):
-                weights[row.lot_id] = weights.get(row.lot_id, 0.0) + row._quantity_in(unit)
-            for lot, scrapped in self.raw_material_production_id._scrapped_by_lot(self.product_id, unit).items():
-                weights[lot] = max(0.0, weights.get(lot, 0.0) - scrapped)
-            weights = {lot: weight for lot, weight in weights.items() if unit.compare(weight, 0.0) > 0}
+        weights = self._told_by_lot(told, unit)
+        if weights and "signal" in machines.mapped("consumption_way"):
+            self._leave_out_rejects(weights, self._for_a_piece())
             return _shares(_first(weights, total), total, unit), None
         # Of several machines in a row those take it that have it, or else none of them has.
         here = self.env["mrp.machine.material"].sudo()  # sudo: see _told
@@ -548,7 +547,8 @@ class StockMove(models.Model):
         if not machines:
             return {}, None
         pieces = {load: self._in_order_unit(count, machines) for load, count in self._pieces_by_load(machines).items()}
-        self._leave_out_scrapped(pieces, machines)
+        if not any(self._pieces_by_load(machines, kinds=("reject",))):
+            self._leave_out_rejects(pieces, 1.0)
         # What a person added by hand is of the last one, and what was taken away as well.
         pieces = _first(pieces, made)
         weights = {}

@@ -1,8 +1,12 @@
 """What rejects took of a component is scrapped of the lots that were on the machine when the rejects fell."""
 
+from math import inf
+
 from odoo import models
+from odoo.tools import SQL
 
 from . import mrp_production_reject, mrp_production_scrap_lot  # noqa: F401 - extended here, so they must be there
+from .mrp_production_material import PIECES, WITHOUT_REJECTS
 
 
 class MrpProduction(models.Model):
@@ -34,20 +38,12 @@ class MrpProduction(models.Model):
         each = self._components_of_a_piece().get((product, unit))
         if not moves or not machines or not each:
             return {}
-        found = {}
-        if told.lot_id and all(row.lot_id for row in told):
-            for row in told.sorted("id"):
-                found[row.lot_id] = found.get(row.lot_id, 0.0) + row._quantity_in(unit)
-        else:
-            found = moves._taken_by_lot(machines, unit, each, kinds=("reject",))
-            if found:
-                return self._less(found, self._scrapped_by_lot(product, unit), unit)
-            found = moves._taken_by_lot(machines, unit, each)
-        good = {}
-        for line in moves.filtered(lambda move: move.state == "done").move_line_ids:
-            used = line.product_uom_id._compute_quantity(line.quantity, unit, round=False)
-            good[line.lot_id] = good.get(line.lot_id, 0.0) + used
-        return self._less(self._less(found, good, unit), self._scrapped_by_lot(product, unit), unit)
+        told_lots = moves._told_by_lot(told, unit)
+        found = {} if told_lots else moves._taken_by_lot(machines, unit, each, kinds=("reject",))
+        if not found:
+            taken = told_lots or moves._taken_by_lot(machines, unit, each)
+            found = _at_places(taken, moves._places_of_rejects(each))
+        return self._less(found, self._scrapped_by_lot(product, unit), unit)
 
     def _correct_lots(self, product):
         """Let what was scrapped of a component for rejects be of the lots that are known by now as well."""
@@ -75,6 +71,50 @@ class MrpProduction(models.Model):
                 scrap._change_lot(lot, part)
                 lacking[lot] = unit.round(lacking[lot] - part)
                 too_much = unit.round(too_much - part)
+
+    def _rejects_in_order(self, step):
+        """Return ``[(how many pieces had gone through with them, rejects)]``, the first first, in the order's unit.
+
+        :param step: a work order, or none: only what was rejected in it or in a later one
+        """
+        rows = self._since(step, self._machine_rows())
+        if not rows:
+            return []
+        for model in ("mrp.machine", "mrp.machine.posting", "mrp.machine.event.posting"):
+            self.env[model].flush_model()
+        # By SQL: an order may have ten thousand counts, and only its rejects are asked for.
+        self.env.cr.execute(
+            SQL(
+                """SELECT machine_id, through, pieces, (data->>'qty')::float, data->>'unit', type = 'quality.scrap'
+                     FROM (SELECT counted.*,
+                                  sum(CASE WHEN type <> 'quality.scrap' AND (kind = 'good' OR counting_role IN %(beside)s)
+                                      THEN pieces ELSE 0 END)
+                                  OVER (PARTITION BY machine_id ORDER BY occurred, event_id) AS through
+                             FROM (SELECT posting.machine_id, posting.kind, machine.counting_role, event.occurred,
+                                          event.id AS event_id, event.type, event.data, %(pieces)s AS pieces
+                                     FROM (%(counts)s) posting
+                                     JOIN mrp_machine machine ON machine.id = posting.machine_id
+                                     JOIN mrp_machine_event event ON event.id = posting.event_id
+                                    WHERE posting.production_id = %(order)s AND posting.kind IN ('good', 'reject')
+                                  ) counted
+                          ) counts
+                    WHERE kind = 'reject' ORDER BY occurred, event_id""",
+                beside=tuple(WITHOUT_REJECTS),
+                pieces=PIECES,
+                counts=self.env["stock.move"]._counts(rows.machine_id),
+                order=self.id,
+            )
+        )
+        found, told_before = [], {}
+        for machine_id, through, pieces, quantity, code, is_told in self.env.cr.fetchall():
+            unit = rows.filtered(lambda row, machine_id=machine_id: row.machine_id.id == machine_id)[:1]._uom()
+            pieces = unit._compute_quantity(pieces, self.product_uom_id, round=False)
+            if is_told:  # it is in no counter
+                pieces = self._pieces_of(quantity, self.env["uom.uom"]._of_code(code))
+                told_before[machine_id] = told_before.get(machine_id, 0.0) + pieces
+            through = unit._compute_quantity(through, self.product_uom_id, round=False)
+            found.append((through + told_before.get(machine_id, 0.0), pieces))
+        return found
 
     def _less(self, by_lot, gone, unit):
         """Return ``{lot: what is left}`` of something by lot."""
@@ -108,6 +148,18 @@ class StockMove(models.Model):
                 found[load.lot_id] = found.get(load.lot_id, 0.0) + self._in_order_unit(pieces, machines) * each
         return found
 
+    def _told_by_lot(self, told, unit):
+        """Return ``{lot: how much of it machines said they used}``, the first first; empty where they do not say of which.
+
+        :param told: what they said of this component
+        :param unit: in which it is reckoned
+        """
+        found = {}
+        if told.lot_id and all(row.lot_id for row in told):
+            for row in told.sorted("id"):
+                found[row.lot_id] = found.get(row.lot_id, 0.0) + row._quantity_in(unit)
+        return found
+
     def _taken_by_rejects(self):
         """Return how much of this component is scrapped instead of used, in its own unit and not rounded."""
         order = self.raw_material_production_id
@@ -115,21 +167,56 @@ class StockMove(models.Model):
             return 0.0
         return self._for_a_piece() * order._rejects_beside(since=self._component_step())
 
-    def _leave_out_scrapped(self, pieces, machines):
-        """Take those pieces out of what was made of each load whose components were scrapped, where they are among them.
+    def _places_of_rejects(self, each):
+        """Return where among all that was taken of this component rejects took theirs: ``[(up to where, how much)]``.
+
+        The third piece that goes through a machine has the third part of the component, whichever machine took it.
+
+        :param float each: how much of it a piece takes, in the unit of what is returned
+        """
+        order, step = self.raw_material_production_id, self._component_step()
+        left, found = order._rejects_beside(since=step), []
+        for through, rejected in order._rejects_in_order(step):
+            part = min(rejected, left)
+            found.append((through * each, part * each))
+            left -= part
+        # Those that nobody counted, as a person's, are the last ones.
+        return [*found, (inf, left * each)]
+
+    def _leave_out_rejects(self, taken, each):
+        """Take out of what was taken of this component what rejects took that it is scrapped for.
 
         What a later machine rejected was a good piece for the one that has the component.
 
-        :param dict pieces: ``{load: pieces}``, in the order's unit
+        :param dict taken: ``{load or lot: how much}``, the first first
+        :param float each: how much of it a piece takes, in the same unit
         """
-        order, each, unit = self.raw_material_production_id, self._for_a_piece(), self[:1].product_uom
-        scrapped = order._scrapped_by_lot(self.product_id, unit)
-        if not scrapped or not each or any(self._pieces_by_load(machines, kinds=("reject",))):
+        order = self.raw_material_production_id
+        if order.machine_reject_booking != "component" or not each:
             return
-        for load in list(pieces):
-            taken = min(pieces[load], scrapped.get(load.lot_id, 0.0) / each)
-            if taken:
-                scrapped[load.lot_id] -= taken * each
-                pieces[load] -= taken
-        for load in [load for load, count in pieces.items() if count <= 1e-9]:
-            del pieces[load]
+        for key, part in _at_places(taken, self._places_of_rejects(each)).items():
+            taken[key] -= part
+            if taken[key] <= 1e-9:
+                del taken[key]
+
+
+def _at_places(taken, places):
+    """Return how much lies at some places of what was taken in a row, ``{key: how much}``.
+
+    >>> _at_places({"A": 3.0, "B": 6.0}, [(3.0, 1.0), (8.0, 1.0)])
+    {'A': 1.0, 'B': 1.0}
+
+    :param dict taken: ``{key: how much}``, the first first
+    :param list places: ``[(up to where, how much)]``; what lies there no more is taken of the last that is left
+    """
+    left, found, whole = dict(taken), dict.fromkeys(taken, 0.0), sum(taken.values())
+    for until, quantity in places:
+        start, until, passed, lacking = min(until, whole) - quantity, min(until, whole), 0.0, quantity
+        for key, length in taken.items():
+            part = min(left[key], lacking, max(0.0, min(until, passed + length) - max(start, passed)))
+            passed += length
+            found[key], left[key], lacking = found[key] + part, left[key] - part, lacking - part
+        for key in reversed(taken):
+            part = min(left[key], lacking)
+            found[key], left[key], lacking = found[key] + part, left[key] - part, lacking - part
+    return {key: part for key, part in found.items() if part > 1e-9}
