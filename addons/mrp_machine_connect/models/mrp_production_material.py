@@ -374,10 +374,13 @@ class StockMove(models.Model):
 
         What is demanded says so while an order is open and demands nothing for its rejects.
         """
-        order = self.raw_material_production_id
-        is_demand = order.state not in CLOSED and order.machine_reject_booking != "net"
-        by_demand = sum(self.mapped("product_uom_qty")) / order.product_qty if order.product_qty else 0.0
-        return by_demand if is_demand else self._each() or by_demand
+        order, each = self.raw_material_production_id, self._each()
+        demand = sum(self.mapped("product_uom_qty"))
+        # What was split for parts is rounded in each of them.
+        is_planned = abs(demand - each * order.product_qty) <= self[:1].product_uom.rounding * len(self)
+        if each and (is_planned or order.state in CLOSED or order.machine_reject_booking == "net"):
+            return each
+        return demand / order.product_qty if order.product_qty else 0.0
 
     def _propose(self, machine, expected, actual, percent, occurred, withdraw):
         """Propose a difference, or withdraw what was proposed of this component and nobody decided."""

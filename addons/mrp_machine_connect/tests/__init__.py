@@ -66,6 +66,7 @@ from . import (
     test_mrp_production_backorder,
     test_mrp_production_quantity,
     test_mrp_production_reject,
+    test_mrp_production_scrap_component,
     test_mrp_production_steps,
     test_mrp_workorder,
     test_mrp_workorder_time,
