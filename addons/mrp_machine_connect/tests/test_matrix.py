@@ -37,10 +37,7 @@ ONCE_WRONG = (
 )
 BOOKED = matrix.chosen_cases(matrix.BOOKS, together=matrix.TOGETHER_IN_BOOKS)
 BOOKED += dict.fromkeys(
-    case
-    for seed in (0, 1)
-    for case in matrix.booked_cases(seed=seed)
-    if case.name in ONCE_WRONG and case not in BOOKED
+    case for seed in (0, 1) for case in matrix.booked_cases(seed=seed) if case.name in ONCE_WRONG and case not in BOOKED
 )
 
 

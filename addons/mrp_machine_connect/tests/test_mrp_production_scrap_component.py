@@ -92,7 +92,9 @@ class TestAtPlaces(BaseCase):
         chance = random.Random(7)
         for number in range(500):
             taken = {name: float(chance.randint(1, 9)) for name in "ABCD"[: chance.randint(0, 4)]}
-            places = [(float(chance.randint(0, 40)), float(chance.randint(0, 5))) for _place in range(chance.randint(0, 6))]
+            places = [
+                (float(chance.randint(0, 40)), float(chance.randint(0, 5))) for _place in range(chance.randint(0, 6))
+            ]
             with self.subTest(number=number, taken=taken, places=places):
                 found = _at_places(taken, places)
                 self.assertLessEqual(found.keys(), taken.keys())
