@@ -515,6 +515,19 @@ class StockMove(models.Model):
             move._follow_change(part)
         return lessened
 
+    def _split_done(self, lot, quantity, values):
+        """Make a part of what this move moved a done move of its own, of another lot, and return that.
+
+        :param float quantity: in the move's unit
+        :param dict values: of the new move, where they differ
+        """
+        self.ensure_one()
+        new = self.copy({**values, "product_uom_qty": quantity, "state": "done", "move_line_ids": []})
+        line = self.move_line_ids[:1]
+        line.quantity -= quantity
+        line._beside(lot, quantity).move_id = new
+        return new
+
 
 class StockMoveLine(models.Model):
     _inherit = "stock.move.line"  # pylint: disable=consider-merging-classes-inherited; one question a file
@@ -573,11 +586,7 @@ class StockScrap(models.Model):
                 }
             )
             moved = self.product_uom_id._compute_quantity(quantity, move.product_uom, round=False)
-            new = move.copy({"scrap_id": other.id, "product_uom_qty": moved, "state": "done", "move_line_ids": []})
-            line = move.move_line_ids[:1]
-            line.quantity -= moved
-            new_line = line._beside(into, moved)
-            new_line.move_id = new
+            new = move._split_done(into, moved, {"scrap_id": other.id})
             new._date_at(move.date)
             # What is left on this scrap follows its move.
             new.sudo().machine_posting_id = move.sudo().machine_posting_id  # sudo: as it was linked

@@ -550,8 +550,7 @@ class StockMove(models.Model):
         if not machines:
             return {}, None
         pieces = {load: self._in_order_unit(count, machines) for load, count in self._pieces_by_load(machines).items()}
-        if not any(self._pieces_by_load(machines, kinds=("reject",))):
-            self._leave_out_rejects(pieces, 1.0)
+        self._leave_out_rejects(pieces, 1.0, machines)
         # What a person added by hand is of the last one, and what was taken away as well.
         pieces = _first(pieces, made)
         weights = {}

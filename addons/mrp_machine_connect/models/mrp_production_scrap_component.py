@@ -183,16 +183,19 @@ class StockMove(models.Model):
         # Those that nobody counted, as a person's, are the last ones.
         return [*found, (inf, left * each)]
 
-    def _leave_out_rejects(self, taken, each):
+    def _leave_out_rejects(self, taken, each, loaded=None):
         """Take out of what was taken of this component what rejects took that it is scrapped for.
 
         What a later machine rejected was a good piece for the one that has the component.
 
         :param dict taken: ``{load or lot: how much}``, the first first
         :param float each: how much of it a piece takes, in the same unit
+        :param loaded: the machines of the loads; where they rejected pieces themselves, those are not among these
         """
         order = self.raw_material_production_id
         if order.machine_reject_booking != "component" or not each:
+            return
+        if loaded and any(self._pieces_by_load(loaded, kinds=("reject",))):
             return
         for key, part in _at_places(taken, self._places_of_rejects(each)).items():
             taken[key] -= part

@@ -122,6 +122,17 @@ class StockMove(models.Model):
         changed._book_difference(before)
         changed.valued_in_id._set_value()
 
+    def _split_done(self, lot, quantity, values):
+        """Divide the value as the quantity: together both parts are worth what the move was."""
+        value, whole, path = self.value, self.quantity, self.env.context.get(MENDING, ())
+        apart = self.with_context(**{MENDING: (*path, self.product_id.id)})
+        new = super(StockMove, apart)._split_done(lot, quantity, values).with_env(self.env)
+        new.value = self.company_currency_id.round(value * quantity / whole)
+        self.value = value - new.value
+        if self.product_id.lot_valuated:
+            (self | new)._set_value()
+        return new
+
     # Journal entries
 
     def _check_machine_period(self, moment=None):
