@@ -16,19 +16,21 @@ class MrpProduction(models.Model):
         if lot is not None or product.tracking == "none" or not values.get("is_reject_component"):
             return super()._scrap(product, quantity, unit, tag, lot, **values)
         scraps = self.env["stock.scrap"]
-        for each, left in self._reject_component_lots(product, unit).items():
-            part = min(left, quantity)
+        due, unused = self._reject_component_lots(product, unit)
+        # Where good pieces were posted before the rejects were known, there may be less left of a lot than those took.
+        for each, left in [*due.items(), *unused.items()]:
+            part = min(left, unused.get(each, 0.0), quantity)
             if unit.compare(part, 0.0) > 0:
                 scraps |= super()._scrap(product, part, unit, tag, each, **values)
-                quantity = unit.round(quantity - part)
+                quantity, unused[each] = unit.round(quantity - part), unused[each] - part
         if unit.compare(quantity, 0.0) > 0:
             scraps |= super()._scrap(product, quantity, unit, tag, lot, **values)
         return scraps
 
     def _reject_component_lots(self, product, unit):
-        """Return ``{lot: how much of a component rejects took of it and is not scrapped yet}``, the first lot first.
+        """Return how much of each lot of a component rejects took, and how much no good piece has: ``{lot: quantity}`` of each.
 
-        Where no load was on the machine that rejected, it is what was taken in all and did not become good pieces.
+        The first lot first, and without what is scrapped already. Less than nothing where too much is.
 
         :param unit: in which it is reckoned
         """
@@ -37,13 +39,19 @@ class MrpProduction(models.Model):
         machines, told = self._machine_rows().machine_id, self._told_of(moves, self._told())
         each = self._components_of_a_piece().get((product, unit))
         if not moves or not machines or not each:
-            return {}
+            return {}, {}
         told_lots = moves._told_by_lot(told, unit)
         found = {} if told_lots else moves._taken_by_lot(machines, unit, each, kinds=("reject",))
-        if not found:
-            taken = told_lots or moves._taken_by_lot(machines, unit, each)
-            found = _at_places(taken, moves._places_of_rejects(each))
-        return self._less(found, self._scrapped_by_lot(product, unit), unit)
+        scrapped = self._scrapped_by_lot(product, unit)
+        if found:
+            due = self._less(found, scrapped, unit)
+            return due, dict(due)
+        taken, good = told_lots or moves._taken_by_lot(machines, unit, each), {}
+        for line in moves.filtered(lambda move: move.state == "done").move_line_ids:
+            used = line.product_uom_id._compute_quantity(line.quantity, unit, round=False)
+            good[line.lot_id] = good.get(line.lot_id, 0.0) + used
+        due = self._less(_at_places(taken, moves._places_of_rejects(each)), scrapped, unit)
+        return due, self._less(self._less(taken, good, unit), scrapped, unit)
 
     def _correct_lots(self, product):
         """Let what was scrapped of a component for rejects be of the lots that are known by now as well."""
@@ -51,7 +59,7 @@ class MrpProduction(models.Model):
         if product.tracking == "lot" and self.machine_reject_booking == "component":
             unit = self._reject_component_scraps().filtered(lambda scrap: scrap.product_id == product).product_uom_id
             if len(unit) == 1:
-                self._correct_scrap_lots(product, self._reject_component_lots(product, unit), unit)
+                self._correct_scrap_lots(product, self._reject_component_lots(product, unit)[0], unit)
         return result
 
     def _correct_scrap_lots(self, product, open_lots, unit):

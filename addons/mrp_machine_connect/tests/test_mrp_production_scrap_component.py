@@ -73,6 +73,16 @@ class TestRejectComponents(MaterialCommon):
         self.assertEqual(self.scrapped(), {"C1": 6, "C2": 4})
         self.assertEqual(self.lots_used(), {"C1": 14, "C2": 16})
 
+    def test_no_more_leaves_of_a_lot_than_was_used_though_rejects_are_known_late(self):
+        self.machine.write({"stock_beat": "pieces", "beat_pieces": 10})
+        self.told(self.took("C1", 10, 1050), self.count_from(0, 10, 1065), self.took("C2", 12, 1070))
+        self.assertEqual(self.lots_used(), {"C1": 20})
+        self.told(self.rejects(2, 1060), self.count_from(10, 10, 1080))
+        self.close(self.order)
+
+        left = {name: 500 - self.left(name) for name in ("C1", "C2")}
+        self.assertEqual(left, {"C1": 20, "C2": 24})
+
     def test_those_that_a_person_adds_are_of_what_was_used_last(self):
         self.told(self.took("C1", 10, 1050), self.count_from(0, 10, 1060), self.took("C2", 10, 1070))
         self.told(self.count_from(10, 7, 1080))
