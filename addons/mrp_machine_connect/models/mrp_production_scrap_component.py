@@ -88,17 +88,19 @@ class MrpProduction(models.Model):
         rows = self._since(step, self._machine_rows())
         if not rows:
             return []
+        units = {(row.machine_id.id, row.workorder_id.id or 0): row._uom() for row in rows}
         for model in ("mrp.machine", "mrp.machine.posting", "mrp.machine.event.posting"):
             self.env[model].flush_model()
         # By SQL: an order may have ten thousand counts, and only its rejects are asked for.
         self.env.cr.execute(
             SQL(
-                """SELECT machine_id, through, pieces, (data->>'qty')::float, data->>'unit', type = 'quality.scrap'
+                """SELECT machine_id, workorder_id, through, pieces, (data->>'qty')::float, data->>'unit', type = 'quality.scrap'
                      FROM (SELECT counted.*,
                                   sum(CASE WHEN type <> 'quality.scrap' AND (kind = 'good' OR counting_role IN %(beside)s)
                                       THEN pieces ELSE 0 END)
-                                  OVER (PARTITION BY machine_id ORDER BY occurred, event_id) AS through
-                             FROM (SELECT posting.machine_id, posting.kind, machine.counting_role, event.occurred,
+                                  OVER (PARTITION BY machine_id, workorder_id ORDER BY occurred, event_id) AS through
+                             FROM (SELECT posting.machine_id, coalesce(posting.workorder_id, 0) AS workorder_id,
+                                          posting.kind, machine.counting_role, event.occurred,
                                           event.id AS event_id, event.type, event.data, %(pieces)s AS pieces
                                      FROM (%(counts)s) posting
                                      JOIN mrp_machine machine ON machine.id = posting.machine_id
@@ -114,14 +116,16 @@ class MrpProduction(models.Model):
             )
         )
         found, told_before = [], {}
-        for machine_id, through, pieces, quantity, code, is_told in self.env.cr.fetchall():
-            unit = rows.filtered(lambda row, machine_id=machine_id: row.machine_id.id == machine_id)[:1]._uom()
-            pieces = unit._compute_quantity(pieces, self.product_uom_id, round=False)
+        for machine_id, workorder_id, through, pieces, quantity, code, is_told in self.env.cr.fetchall():
+            place = machine_id, workorder_id
+            if place not in units:
+                continue
+            pieces = units[place]._compute_quantity(pieces, self.product_uom_id, round=False)
             if is_told:  # it is in no counter
                 pieces = self._pieces_of(quantity, self.env["uom.uom"]._of_code(code))
-                told_before[machine_id] = told_before.get(machine_id, 0.0) + pieces
-            through = unit._compute_quantity(through, self.product_uom_id, round=False)
-            found.append((through + told_before.get(machine_id, 0.0), pieces))
+                told_before[place] = told_before.get(place, 0.0) + pieces
+            through = units[place]._compute_quantity(through, self.product_uom_id, round=False)
+            found.append((through + told_before.get(place, 0.0), pieces))
         return found
 
     def _less(self, by_lot, gone, unit):
