@@ -29,12 +29,9 @@ SIDE_BY_SIDE = {
     "integration": ["-n", "2", "--dist", "worksteal"],
     "browser": ["-n", "2", "--dist", "loadfile"],
 }
-#: How quick servers and a browser are depends on the machine: what failed is tried once more, and told beside the result
-#: either way. Of the tests of real processes only what did not come in time: books that are wrong once are wrong.
-ONCE_MORE = {
-    "browser": ["--reruns", "1", "-raR"],
-    "integration": ["--reruns", "1", "--only-rerun", "not within", "-raR"],
-}
+#: A browser is as quick as the machine lets it be: what failed is tried once more, and told beside the result either way.
+#: No other tier does so: an effect that is lost once in many times looks like one that did not come in time.
+ONCE_MORE = ["--reruns", "1", "-raR"]
 
 
 def main(tiers, selection=None, full=False, fresh=False, arguments=()):
@@ -251,8 +248,7 @@ def _needed_addons(paths):
 @contextlib.contextmanager
 def _integration(paths, fresh):
     ready.everything(fresh, for_tests=True)
-    arguments = [*_side_by_side("integration", paths), *ONCE_MORE["integration"]]
-    yield ["-p", "no:odoo", *arguments], odoo_process.variables(postgres.DURABLE)
+    yield ["-p", "no:odoo", *_side_by_side("integration", paths)], odoo_process.variables(postgres.DURABLE)
 
 
 @contextlib.contextmanager
@@ -261,10 +257,7 @@ def _browser(paths, fresh):
         raise Problem(f"Chromium is missing: {CHROMIUM_COMMAND}")
     ready.tools()
     template.set_up(fresh)
-    yield (
-        ["-p", "no:odoo", *_side_by_side("browser", paths), *ONCE_MORE["browser"]],
-        odoo_process.variables(postgres.FAST),
-    )
+    yield ["-p", "no:odoo", *_side_by_side("browser", paths), *ONCE_MORE], odoo_process.variables(postgres.FAST)
 
 
 def chromium():

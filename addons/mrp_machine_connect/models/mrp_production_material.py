@@ -12,7 +12,8 @@ from .mrp_workorder import CLOSED
 IN_ALL = "machine_made_in_all"
 #: Roles of which rejects are no part of the count: they are pieces that took components on top.
 WITHOUT_REJECTS = {"good", "part"}
-#: How many pieces a count is of, as its machine counts them; what is told as scrap has its own unit.
+#: How many pieces a count is of, as its machine counts them; what is told as scrap has its own unit. The tables are named
+#: event and machine.
 PIECES = SQL(
     """CASE event.type WHEN 'production.part_completed' THEN 1
        WHEN 'production.cycle_completed' THEN coalesce((event.data->>'qty')::float, 1) * machine.cavities
@@ -589,9 +590,9 @@ class StockMove(models.Model):
         # Where more was posted of one lot than is known now to be of it, there is less left of the others.
         return _shares(left, due, unit) if sum(left.values()) else _shares(shares, due, unit)
 
-    def _posted_by_lot(self):
-        """Return ``{lot: how much of it was posted}``, in this component's unit."""
-        unit, posted = self[:1].product_uom, {}
+    def _posted_by_lot(self, unit=None):
+        """Return ``{lot: how much of it was posted}`` in a unit, by default this component's; not rounded."""
+        unit, posted = unit or self[:1].product_uom, {}
         for line in self.filtered(lambda move: move.state == "done").move_line_ids:
             quantity = line.product_uom_id._compute_quantity(line.quantity, unit, round=False)
             posted[line.lot_id] = posted.get(line.lot_id, 0.0) + quantity

@@ -46,12 +46,9 @@ class MrpProduction(models.Model):
         if found:
             due = self._less(found, scrapped, unit)
             return due, dict(due)
-        taken, good = told_lots or moves._taken_by_lot(machines, unit, each), {}
-        for line in moves.filtered(lambda move: move.state == "done").move_line_ids:
-            used = line.product_uom_id._compute_quantity(line.quantity, unit, round=False)
-            good[line.lot_id] = good.get(line.lot_id, 0.0) + used
+        taken = told_lots or moves._taken_by_lot(machines, unit, each)
         due = self._less(_at_places(taken, moves._places_of_rejects(each)), scrapped, unit)
-        return due, self._less(self._less(taken, good, unit), scrapped, unit)
+        return due, self._less(self._less(taken, moves._posted_by_lot(unit), unit), scrapped, unit)
 
     def _correct_lots(self, product):
         """Let what was scrapped of a component for rejects be of the lots that are known by now as well."""

@@ -45,6 +45,8 @@ COSTED_BOOKED = ("tracking", "reject_booking", "consumption_way", "costing", "be
 
 #: What any value is chosen by. ``MATRIX_SEED=1 ./dev test --full odoo -k WholeBooks`` tries others.
 SEED = int(os.environ.get("MATRIX_SEED", "0"))
+#: Seeds that were tried as a whole.
+SEEDS = (0, 1)
 
 #: Pieces that an order is about, and that the machines made: good ones and, on top, rejects.
 ORDERED = 12
@@ -199,6 +201,15 @@ def booked_cases(dimensions=None, booked=BOOKED, seed=SEED):
         )
         for values in product(*(dimensions[name] for name in booked))
     ]
+
+
+def cases_named(names, dimensions=None, booked=BOOKED):
+    """Return the cases of these names, of any seed that was ever tried.
+
+    :raise KeyError: there is none of that name
+    """
+    known = {case.name: case for seed in SEEDS for case in booked_cases(dimensions, booked, seed)}
+    return [known[name] for name in names]
 
 
 def combinations_of(dimensions, together=TOGETHER):

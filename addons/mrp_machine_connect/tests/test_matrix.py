@@ -36,9 +36,7 @@ ONCE_WRONG = (
     "3_work_orders_3_steps_under_warning_close_after_close_serial_by_machine_gross_lot",
 )
 BOOKED = matrix.chosen_cases(matrix.BOOKS, together=matrix.TOGETHER_IN_BOOKS)
-BOOKED += dict.fromkeys(
-    case for seed in (0, 1) for case in matrix.booked_cases(seed=seed) if case.name in ONCE_WRONG and case not in BOOKED
-)
+BOOKED += [case for case in matrix.cases_named(ONCE_WRONG) if case not in BOOKED]
 
 
 @tagged("post_install", "-at_install")

@@ -1,5 +1,6 @@
 import random
 
+from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tests.common import BaseCase
 
@@ -82,6 +83,22 @@ class TestRejectComponents(MaterialCommon):
 
         left = {name: 500 - self.left(name) for name in ("C1", "C2")}
         self.assertEqual(left, {"C1": 20, "C2": 24})
+
+    def test_each_step_of_one_machine_is_a_row_of_its_own(self):
+        bom = self.coil_bom.copy()
+        bom.operation_ids = [
+            Command.create({"name": name, "workcenter_id": self.machine.workcenter_id.id})
+            for name in ("Press", "Check")
+        ]
+        order = self.make_order(100, bom=bom)
+        for number, step in enumerate(order.workorder_ids):
+            start = 2000 + 1000 * number
+            self.env["mrp.machine.loading"]._load(self.machine, order, step, self.T(start))
+            self.told(self.count_from(10 * number, 10, start + 60))
+        self.told(self.rejects(4, 3070))
+
+        for step in order.workorder_ids:
+            self.assertEqual(order._rejects_in_order(step), [(14.0, 4.0)])
 
     def test_those_that_a_person_adds_are_of_what_was_used_last(self):
         self.told(self.took("C1", 10, 1050), self.count_from(0, 10, 1060), self.took("C2", 10, 1070))
