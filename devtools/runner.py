@@ -29,9 +29,6 @@ SIDE_BY_SIDE = {
     "integration": ["-n", "2", "--dist", "worksteal"],
     "browser": ["-n", "2", "--dist", "loadfile"],
 }
-#: A browser is as quick as the machine lets it be: what failed is tried once more, and told beside the result either way.
-#: No other tier does so: an effect that is lost once in many times looks like one that did not come in time.
-ONCE_MORE = ["--reruns", "1", "-raR"]
 
 
 def main(tiers, selection=None, full=False, fresh=False, arguments=()):
@@ -257,7 +254,7 @@ def _browser(paths, fresh):
         raise Problem(f"Chromium is missing: {CHROMIUM_COMMAND}")
     ready.tools()
     template.set_up(fresh)
-    yield ["-p", "no:odoo", *_side_by_side("browser", paths), *ONCE_MORE], odoo_process.variables(postgres.FAST)
+    yield ["-p", "no:odoo", *_side_by_side("browser", paths)], odoo_process.variables(postgres.FAST)
 
 
 def chromium():

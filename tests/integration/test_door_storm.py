@@ -91,7 +91,7 @@ class Storm:
 
 @pytest.mark.parametrize(
     ("events", "batch", "power_cuts", "pause", "limit"),
-    [(5_000, 200, 1, 2.0, 150), pytest.param(100_000, 250, 5, 4.0, 1_800, marks=pytest.mark.full)],
+    [(5_000, 200, 1, 1.0, 150), pytest.param(100_000, 250, 5, 4.0, 1_800, marks=pytest.mark.full)],
 )
 def test_each_event_is_stored_once_and_none_is_lost(
     events, batch, power_cuts, pause, limit, power_cut_cluster, programs, start_program
