@@ -11,7 +11,7 @@ from devtools import odoo_process, postgres, runner, template
 from devtools.environment import LOGS, safe_name
 from tests.integration import processes
 
-from .pages import DESKTOP
+from .pages import DESKTOP, STILL
 
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 PATIENCE_MS = 60_000  # the first page after a change of our code waits for its assets
@@ -72,7 +72,7 @@ def open_page(browser, request):
     contexts, errors = [], []
 
     def open_one(server, login="admin", viewport=DESKTOP, **options):
-        context = browser.new_context(base_url=server.url, viewport=viewport, locale="en-US", **options)
+        context = browser.new_context(base_url=server.url, viewport=viewport, locale="en-US", **STILL, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)

@@ -21,7 +21,7 @@ from devtools.environment import ADDONS, HOME
 
 from . import stage
 from .conftest import CHROMIUM_ARGUMENTS, log_in
-from .pages import DIALOG, SIZES, Screen
+from .pages import DIALOG, SIZES, STILL, Screen
 
 FOLDER = HOME / "screenshots"
 DESCRIPTION = ADDONS / "mrp_machine_connect" / "static" / "description"
@@ -647,7 +647,7 @@ def take(browser, url, size, names, height=None):
         function = SHOTS[name]
         login = stage.NEWCOMER if function.__name__.startswith("_empty") else "admin"
         if login not in contexts:
-            context = browser.new_context(base_url=url, locale="en-US", **options)
+            context = browser.new_context(base_url=url, locale="en-US", **STILL, **options)
             page = context.new_page()
             page.set_default_timeout(20_000)
             page.on("pageerror", lambda error: print(f"    page error: {error}", flush=True))
